@@ -1,0 +1,124 @@
+"""Clips for training: every picture of a folder of videos, decoded once into one memory-mapped file of small RGB
+pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
+
+
+class ClipError(ValueError):
+    """A folder without clips, or labels that do not fit them."""
+
+
+@dataclass(frozen=True)
+class FrameCache:
+    """Decoded pictures of a folder.
+
+    frames: uint8 [N, S, S, 3], RGB, memory-mapped; clips: name, first row and number of rows of each clip; step: each
+    step-th picture of the clip was kept; skipped: files that could not be read, with the reason.
+    """
+
+    frames: np.ndarray
+    clips: tuple[tuple[str, int, int], ...]
+    step: int
+    skipped: tuple[tuple[str, str], ...]
+
+
+def list_clips(folder: Path) -> list[Path]:
+    """Video files of ``folder`` in name order. Raises ClipError if there is none."""
+    if not folder.is_dir():
+        raise ClipError(f"{folder}: not a folder; --clips takes a folder of video files")
+    clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not clips:
+        raise ClipError(f"{folder}: no video files ({', '.join(VIDEO_SUFFIXES)}) in it or below it")
+    return clips
+
+
+def read_pictures(path: Path, size: int, step: int = 1) -> Iterator[np.ndarray]:
+    """Each ``step``-th picture of a clip, its central square scaled to uint8 [size, size, 3] RGB."""
+    with av.open(str(path)) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            if index % step:
+                continue
+            side = min(frame.width, frame.height)
+            if side == frame.width == frame.height:
+                yield frame.reformat(size, size, "rgb24", interpolation="AREA").to_ndarray()
+                continue
+            top, left = (frame.height - side) // 2, (frame.width - side) // 2
+            square = np.ascontiguousarray(frame.to_ndarray(format="rgb24")[top : top + side, left : left + side])
+            small = av.VideoFrame.from_ndarray(square, format="rgb24").reformat(size, size, interpolation="AREA")
+            yield small.to_ndarray()
+
+
+def _cache_key(clips: list[Path], size: int, step: int) -> str:
+    described = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in clips]
+    return hashlib.sha256(json.dumps([described, size, step]).encode()).hexdigest()[:16]
+
+
+def build_frame_cache(
+    folder: Path, cache: Path, size: int, step: int = 1, progress: Callable[[list[Path]], Iterator[Path]] = iter
+) -> FrameCache:
+    """Decode ``folder`` into ``cache`` (or reuse what lies there for the same files, size and step).
+
+    Raises ClipError if no clip can be read; a file that cannot be read is listed in ``skipped``.
+    """
+    paths = list_clips(folder)
+    stem = cache / f"frames-{size}-{_cache_key(paths, size, step)}"
+    raw, index = stem.with_suffix(".rgb"), stem.with_suffix(".json")
+    if not index.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        clips, skipped, total = [], [], 0
+        partial = stem.with_suffix(".partial")
+        with partial.open("wb") as out:
+            for path in progress(paths):
+                pictures = []
+                try:
+                    pictures.extend(read_pictures(path, size, step))
+                except (av.FFmpegError, OSError) as error:
+                    skipped.append((str(path), str(error)))
+                if len(pictures) < 2:
+                    continue
+                out.write(np.stack(pictures).tobytes())
+                clips.append((path.stem, total, len(pictures)))
+                total += len(pictures)
+        if not clips:
+            raise ClipError(f"{folder}: none of {len(paths)} clips has two readable pictures")
+        os.replace(partial, raw)
+        index.write_text(json.dumps({"clips": clips, "skipped": skipped}))
+    described = json.loads(index.read_text())
+    clips = tuple((name, start, count) for name, start, count in described["clips"])
+    frames = np.memmap(raw, dtype=np.uint8, mode="r").reshape(-1, size, size, 3)
+    return FrameCache(frames, clips, step, tuple((name, reason) for name, reason in described["skipped"]))
+
+
+def load_landmarks(cache: FrameCache, labels: Path, vertices: tuple[int, ...]) -> np.ndarray:
+    """Labels written by `datasets.landmarks` for the pictures of ``cache``: float32 [N, len(vertices), 2], NaN where
+    unknown.
+
+    Raises ClipError if the folder holds no label for any clip, or a label file is shorter than its clip.
+    """
+    marks = np.full((len(cache.frames), len(vertices), 2), np.nan, dtype=np.float32)
+    found = 0
+    for name, start, count in cache.clips:
+        path = labels / f"{name}.npy"
+        if not path.exists():
+            continue
+        rows = np.load(path, allow_pickle=False)[:: cache.step]
+        if len(rows) < count:
+            raise ClipError(f"{path}: {len(rows)} labels for {count} pictures of {name}; label the clips again")
+        marks[start : start + count] = rows[:count][:, list(vertices)]
+        found += 1
+    if not found:
+        raise ClipError(f"{labels}: no labels for these clips; make them with python -m datasets.landmarks")
+    return marks

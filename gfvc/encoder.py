@@ -1,0 +1,180 @@
+"""The encoder: pictures in, units out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from os import PathLike
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bitstream import Header, KeyPicture, Picture, StreamSummary, StreamTally, StreamWriter
+from bitstream.header import MAX_SIDE, MAX_TIME, MIN_SIDE
+
+from .errors import VideoError
+from .files import open_target
+from .key_picture import CODECS, CodedPicture, KeyPictureCodec
+from .models.registry import load_model
+from .options import EncoderOptions, choose_device
+from .parameters import Quantiser, stream_layout
+from .quality import picture_change, structural_similarity, to_tensor
+from .video import TimedPicture, VideoInfo, VideoReader
+
+# Mean luma change above which two pictures are of different scenes; the fastest head turns stay under half of it.
+SCENE_CUT = 0.16
+
+
+class Encoder:
+    """Streaming encoder of one video. Give it pictures with `push`; send what comes back; end with `flush`."""
+
+    def __init__(self, info: VideoInfo, options: EncoderOptions | None = None) -> None:
+        """Raises GfvcError (and its kinds) for sizes, options, models or codecs that do not work."""
+        self.options = options or EncoderOptions()
+        if not (MIN_SIDE <= info.width <= MAX_SIDE and MIN_SIDE <= info.height <= MAX_SIDE):
+            raise VideoError(
+                f"pictures of {info.width}x{info.height}, {MIN_SIDE}..{MAX_SIDE} expected; crop the face and scale it, "
+                "to 256x256 for example"
+            )
+        self.info = info
+        self.device = choose_device(self.options.device)
+        loaded = load_model(self.options.family, self.options.weights, self.device)
+        self._model = loaded.model
+        layout = stream_layout(loaded.model.groups, self.options.quantiser)
+        self._quantiser = Quantiser(layout, self.options.dead_zone)
+        self._codec = KeyPictureCodec(self.options.key_codec, info.width, info.height, info.colour, self.options.chroma)
+        self._qp = CODECS[self.options.key_codec].default_qp if self.options.key_qp is None else self.options.key_qp
+        time_base = info.time_base.limit_denominator(MAX_TIME)
+        header = Header(
+            info.width,
+            info.height,
+            time_base.as_integer_ratio(),
+            min(info.picture_ticks, MAX_TIME),
+            info.colour,
+            self.options.key_codec,
+            self.options.chroma,
+            self.options.family,
+            layout,
+            loaded.name,
+            loaded.stream_hash,
+        )
+        self.writer = StreamWriter(header)
+        self._run: list[Picture] = []
+        self._last_pts: int | None = None
+        self._since_key = 0
+        self._next_try = 0
+        self._values: list[int] = []
+        self._before: Tensor | None = None
+        self._state = None
+
+    @property
+    def tally(self) -> StreamTally:
+        """What has been written so far, by kind."""
+        return self.writer.tally
+
+    def header_bytes(self) -> bytes:
+        """The file header, to be sent before any unit."""
+        return self.writer.header_bytes()
+
+    @torch.inference_mode()
+    def push(self, picture: TimedPicture) -> list[bytes]:
+        """Encode the next picture; returns the units that are ready, often none. Raises VideoError for another
+        picture size.
+        """
+        if picture.rgb.shape != (self.info.height, self.info.width, 3):
+            raise VideoError(
+                f"a picture of shape {picture.rgb.shape}, ({self.info.height}, {self.info.width}, 3) expected"
+            )
+        ticks = 0 if self._last_pts is None else picture.pts - self._last_pts
+        self._last_pts = picture.pts
+        shown = to_tensor(picture.rgb, self.device)
+        units: list[bytes] = []
+        if self._state is None or self._since_key == self.options.key_interval or self._is_cut(shown):
+            units += self._start_group(picture.rgb, ticks)
+        else:
+            parameters = self._model.analyse(shown)[0].cpu().numpy()
+            values = self._quantiser.quantise(parameters, self._values)
+            candidate = self._better_key(picture.rgb, shown, values)
+            if candidate is not None:
+                units += self._start_group(picture.rgb, ticks, candidate)
+            else:
+                self._values = values
+                self._run.append(Picture(ticks, tuple(values)))
+                self._since_key += 1
+                if len(self._run) == self.options.run:
+                    units += self._flush_run()
+        self._before = shown
+        return units
+
+    def flush(self) -> list[bytes]:
+        """The last units: call once, after the last picture."""
+        return [*self._flush_run(), self.writer.end()]
+
+    def _is_cut(self, shown: Tensor) -> bool:
+        return self.options.key_refresh == "auto" and picture_change(shown, self._before) > SCENE_CUT
+
+    def _better_key(self, rgb: np.ndarray, shown: Tensor, values: list[int]) -> CodedPicture | None:
+        """A new key picture if what the decoder would show is poor, and the key picture is worth its bits."""
+        options = self.options
+        if options.key_refresh != "auto" or self._since_key < self._next_try:
+            return None
+        generated = self._model.generate(self._state, self._tensor(values))
+        quality = structural_similarity(shown, generated)
+        if quality >= options.refresh_threshold:
+            return None
+        coded = self._codec.encode(rgb, self._qp)
+        fresh = structural_similarity(shown, to_tensor(self._codec.decode(coded), self.device))
+        if fresh - quality >= options.refresh_gain:
+            return coded
+        self._next_try = self._since_key + self._wait()
+        return None
+
+    def _wait(self) -> int:
+        """`refresh_wait_s` in pictures."""
+        return max(1, round(Fraction(self.options.refresh_wait_s) / (self.info.time_base * self.info.picture_ticks)))
+
+    def _start_group(self, rgb: np.ndarray, ticks: int, coded: CodedPicture | None = None) -> list[bytes]:
+        units = self._flush_run()
+        coded = coded or self._codec.encode(rgb, self._qp)
+        # The decoder warps the decoded key picture, so that is what its parameters describe.
+        key = to_tensor(self._codec.decode(coded), self.device)
+        self._values = self._quantiser.quantise_key(self._model.analyse(key)[0].cpu().numpy())
+        self._state = self._model.prepare(key, self._tensor(self._values))
+        self._since_key = 1
+        self._next_try = self._wait()
+        units += self.writer.key_picture(KeyPicture(ticks, tuple(self._values), coded.config, coded.payload))
+        return units
+
+    def _flush_run(self) -> list[bytes]:
+        run, self._run = self._run, []
+        return [self.writer.parameters(run)] if run else []
+
+    def _tensor(self, values: list[int]) -> Tensor:
+        return torch.from_numpy(self._quantiser.dequantise(values))[None].to(self.device)
+
+
+def encode(
+    source: str | PathLike[str] | BinaryIO,
+    target: str | PathLike[str] | BinaryIO,
+    options: EncoderOptions | None = None,
+    *,
+    force: bool = False,
+    progress: Callable[[int], None] = lambda pictures: None,
+) -> StreamSummary:
+    """Encode a video to a `.gfv` stream; either may be a path, `-` or a binary file object.
+
+    ``progress`` is called with the number of pictures done. Sound is not coded. Raises GfvcError and its kinds; the
+    target appears only when it is whole, and an existing one is kept unless ``force``.
+    """
+    with VideoReader(source) as video, open_target(target, force=force) as out:
+        encoder = Encoder(video.info, options)
+        out.write(encoder.header_bytes())
+        for count, picture in enumerate(video, 1):
+            for unit in encoder.push(picture):
+                out.write(unit)
+            progress(count)
+        for unit in encoder.flush():
+            out.write(unit)
+        return encoder.tally.summary()

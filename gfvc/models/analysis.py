@@ -1,0 +1,93 @@
+"""Analysis networks: picture -> facial parameters. They see a 128x128 area-reduced picture, whatever the size of the
+original.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import Down, ResidualBlock, Up, soft_argmax
+from .points import POINT_COUNT
+
+ANALYSIS_SIZE = 128
+
+
+def reduce_picture(pictures: Tensor, size: int) -> Tensor:
+    """Area-reduce (or bilinearly enlarge) pictures [B, 3, H, W] to [B, 3, size, size]."""
+    height, width = pictures.shape[-2:]
+    if (height, width) == (size, size):
+        return pictures
+    if height >= size and width >= size:
+        if height % size == 0 and width % size == 0:
+            return F.avg_pool2d(pictures, (height // size, width // size))
+        return F.interpolate(pictures, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
+    return F.interpolate(pictures, size=(size, size), mode="bilinear", align_corners=False)
+
+
+class Trunk(nn.Module):
+    """The shared way down: [B, 3, 128, 128] -> features at 32 (48 channels), 16 (80) and 8 (128)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(12, 32, 3, padding=1)
+        self.down1, self.res1 = Down(32, 48), ResidualBlock(48)
+        self.down2, self.res2 = Down(48, 80), ResidualBlock(80)
+        self.down3, self.res3 = Down(80, 128), nn.Sequential(ResidualBlock(128), ResidualBlock(128))
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        small = reduce_picture(pictures, ANALYSIS_SIZE) * 2 - 1
+        at32 = self.res1(self.down1(F.relu(self.stem(F.pixel_unshuffle(small, 2)))))
+        at16 = self.res2(self.down2(at32))
+        return at32, at16, self.res3(self.down3(at16))
+
+
+class KeypointAnalysis(nn.Module):
+    """Key points by soft-argmax over 32x32 maps: pictures [B, 3, H, W] in 0..1 -> [B, K, 2] in -1..1.
+
+    An expected position is far finer than its grid, and maps of 64x64 took a quarter of this network's time for no
+    measured gain.
+    """
+
+    def __init__(self, points: int = POINT_COUNT) -> None:
+        super().__init__()
+        self.trunk = Trunk()
+        self.up1, self.res1 = Up(128, 80, 80), ResidualBlock(80)
+        self.up2, self.res2 = Up(80, 48, 48), ResidualBlock(48)
+        self.head = nn.Conv2d(48, points, 3, padding=1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        at32, at16, at8 = self.trunk(pictures)
+        x = self.res1(self.up1(at8, at16))
+        x = self.res2(self.up2(x, at32))
+        # The factor lets the soft maximum become sharp early in training.
+        return soft_argmax(self.head(F.relu(x)) * 5.0)
+
+
+class CompactAnalysis(nn.Module):
+    """A 4x4 compact feature (CFTE, Chen et al., DCC 2022): pictures [B, 3, H, W] in 0..1 -> [B, 16], row by row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = Trunk()
+        self.down = Down(128, 128)
+        self.res = ResidualBlock(128)
+        self.head = nn.Conv2d(128, 1, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        feature = self.head(F.relu(self.res(self.down(self.trunk(pictures)[-1]))))
+        return torch.flatten(feature, 1)
+
+
+class CompactDecoder(nn.Module):
+    """Turn a compact feature [B, 16] into the key points [B, K, 2] that drive the motion network."""
+
+    def __init__(self, points: int = POINT_COUNT, width: int = 192) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(16, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, points * 2)
+        )
+
+    def forward(self, feature: Tensor) -> Tensor:
+        return self.layers(feature).unflatten(1, (-1, 2))

@@ -1,0 +1,99 @@
+"""The families behind one interface: `analyse`, `prepare`, `generate`. Encoder, decoder and bitstream know none of
+them by name.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .analysis import CompactAnalysis, CompactDecoder, KeypointAnalysis
+from .points import EXPLICIT, EYES, IMPLICIT_COUNT, MOUTH, POINT_COUNT, POSE
+from .synthesis import KeyState, Synthesis
+
+
+class ParameterGroup(NamedTuple):
+    """A run of parameters that share a quantiser step and entropy-coding contexts.
+
+    count: number of values; components: values per element (2 for x, y); step_index: default quantiser step, see
+    `bitstream.step_size`; follows: the values move with those of the first group.
+    """
+
+    name: str
+    count: int
+    components: int
+    step_index: int
+    follows: bool = False
+
+
+class FaceModel(nn.Module):
+    """Base of all families. Parameters are float [B, n], n the sum of the groups' counts."""
+
+    family = ""
+    groups: tuple[ParameterGroup, ...] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.synthesis = Synthesis()
+
+    def analyse(self, pictures: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] in 0..1 -> parameters [B, n]."""
+        raise TypeError(f"{type(self).__name__} does not define analyse()")
+
+    def points(self, parameters: Tensor) -> Tensor:
+        """Parameters [B, n] -> the key points [B, K, 2] that drive the motion."""
+        raise TypeError(f"{type(self).__name__} does not define points()")
+
+    def prepare(self, picture: Tensor, parameters: Tensor) -> KeyState:
+        """Once a group: decoded key picture [B, 3, H, W] in 0..1 (H, W multiples of 4) and its parameters [B, n]."""
+        return self.synthesis.prepare(picture, self.points(parameters))
+
+    def generate(self, state: KeyState, parameters: Tensor) -> Tensor:
+        """Each picture: parameters [B, n] -> generated picture [B, 3, H, W], 0..1."""
+        return self.synthesis.generate(state, self.points(parameters)).clamp(0, 1)
+
+
+class Keypoints2d(FaceModel):
+    """x and y of the explicit and implicit key points of `gfvc.models.points`, in -1..1."""
+
+    family = "keypoints2d"
+    groups = (
+        ParameterGroup("pose", 2 * len(POSE), 2, 24),
+        ParameterGroup("mouth", 2 * len(MOUTH), 2, 26, True),
+        ParameterGroup("eyes", 2 * len(EYES), 2, 26, True),
+        ParameterGroup("implicit", 2 * IMPLICIT_COUNT, 2, 20),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.analysis = KeypointAnalysis()
+
+    def analyse(self, pictures: Tensor) -> Tensor:
+        return torch.flatten(self.analysis(pictures), 1)
+
+    def points(self, parameters: Tensor) -> Tensor:
+        return parameters.unflatten(1, (POINT_COUNT, 2))
+
+
+class Compact(FaceModel):
+    """A 4x4 feature that a small network turns into the key points (after CFTE, Chen et al., DCC 2022)."""
+
+    family = "compact"
+    groups = (ParameterGroup("feature", 16, 1, 12),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.analysis = CompactAnalysis()
+        self.decoder = CompactDecoder()
+
+    def analyse(self, pictures: Tensor) -> Tensor:
+        return self.analysis(pictures)
+
+    def points(self, parameters: Tensor) -> Tensor:
+        return self.decoder(parameters)
+
+
+FAMILIES: dict[str, type[FaceModel]] = {model.family: model for model in (Keypoints2d, Compact)}
+EXPLICIT_COUNT = len(EXPLICIT)

@@ -1,0 +1,70 @@
+"""Options of encoder and decoder, checked where they are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from .errors import GfvcError
+from .models.registry import DEFAULT_FAMILY
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one. Raises GfvcError if CUDA is asked for and missing."""
+    if name not in DEVICES:
+        raise GfvcError(f"device {name!r}, one of {', '.join(DEVICES)} expected")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise GfvcError("device cuda: this machine has no usable CUDA device; use --device cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """How to encode.
+
+    family: `keypoints2d` or `compact`; weights: a safetensors file instead of the family's default model; key_codec:
+    `av1`, `hevc`,
+    `avc` or `vvc`; key_qp: on that codec's own scale, None for its default; chroma: of key pictures, "420" or "444";
+    quantiser: steps finer (positive) or coarser (negative) than the family's by so many quarter octaves, -12..12;
+    dead_zone: in steps; key_interval: a new key picture after so many pictures, None for never by count;
+    key_refresh: `auto` starts a new group where it pays off (see `refresh_*`) and at scene cuts, `off` does not;
+    refresh_threshold: structural similarity of the generated picture under which a new key picture is tried;
+    refresh_gain: by how much the new key picture must be better; refresh_wait_s: seconds between two tries;
+    run: pictures per unit, 1..256: more cost less and delay more; device: `auto`, `cpu`, `cuda`.
+    """
+
+    family: str = DEFAULT_FAMILY
+    weights: Path | None = None
+    key_codec: str = "av1"
+    key_qp: int | None = None
+    chroma: str = "420"
+    quantiser: int = 0
+    dead_zone: float = 0.75
+    key_interval: int | None = None
+    key_refresh: str = "auto"
+    refresh_threshold: float = 0.6
+    refresh_gain: float = 0.15
+    refresh_wait_s: float = 3.0
+    run: int = 16
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("quantiser", -12, 12),
+            ("dead_zone", 0, 8),
+            ("refresh_threshold", -1, 1),
+            ("refresh_gain", 0, 2),
+            ("refresh_wait_s", 0, 3600),
+            ("run", 1, 256),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise GfvcError(f"--{name.replace('_', '-')} {value}, {low}..{high} expected")
+        if self.key_interval is not None and self.key_interval < 1:
+            raise GfvcError(f"--key-interval {self.key_interval}, at least 1 expected")
+        if self.key_refresh not in ("auto", "off"):
+            raise GfvcError(f"--key-refresh {self.key_refresh!r}, auto or off expected")

@@ -1,0 +1,70 @@
+"""Facial parameters between float and integer: the quantiser with its dead zone, and the layout of a family in a
+stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bitstream import Group, Layout
+from bitstream.parameters import Predictor
+
+
+def stream_layout(groups: Sequence, step_offset: int = 0) -> Layout:
+    """The layout of a family's groups, its steps made finer (positive) or coarser by ``step_offset`` quarter octaves.
+
+    A group follows group 0 where the family says so. Raises ValueError if a step index leaves 0..127.
+    """
+    return Layout(
+        tuple(Group(group.count, group.components, group.step_index + step_offset, group.follows) for group in groups)
+    )
+
+
+class Quantiser:
+    """Float parameters <-> integers of one stream.
+
+    A value whose distance from its prediction is at most ``dead_zone`` steps is not sent: noise of the analysis then
+    costs nothing
+    and a still head stays still, while the error never exceeds the larger of half a step and the dead zone.
+    """
+
+    def __init__(self, layout: Layout, dead_zone: float = 0.75) -> None:
+        if not 0 <= dead_zone <= 8:
+            raise ValueError(f"dead zone {dead_zone}, 0..8 steps expected")
+        self.layout = layout
+        self.dead_zone = dead_zone
+        self.steps = np.asarray(layout.steps())
+        self._predictor = Predictor(layout)
+
+    def dequantise(self, values: Sequence[int]) -> np.ndarray:
+        """Integers -> float32 [n]."""
+        return (np.asarray(values, dtype=np.float64) * self.steps).astype(np.float32)
+
+    def quantise_key(self, parameters: np.ndarray) -> list[int]:
+        """Float [n] of a key picture -> nearest integers."""
+        return [int(value) for value in np.rint(self._scaled(parameters))]
+
+    def quantise(self, parameters: np.ndarray, previous: list[int]) -> list[int]:
+        """Float [n] of a driving picture -> integers, given those of the picture before it."""
+        target = self._scaled(parameters).tolist()
+        values: list[int] = []
+        changes: list[int] = []
+        for index in range(self.layout.groups[0].count):
+            value = self._choose(target[index], self._predictor.within_first(previous, changes, index))
+            changes.append(value - previous[index])
+            values.append(value)
+        for number in range(1, len(self.layout.groups)):
+            start = len(values)
+            predicted = self._predictor.group(previous, changes, number, start)
+            values += [self._choose(target[start + i], p) for i, p in enumerate(predicted)]
+        return values
+
+    def _choose(self, target: float, predicted: int) -> int:
+        return predicted if abs(target - predicted) <= self.dead_zone else round(target)
+
+    def _scaled(self, parameters: np.ndarray) -> np.ndarray:
+        scaled = np.asarray(parameters, dtype=np.float64) / self.steps
+        # A network's output is not bounded; the syntax is.
+        return np.clip(np.nan_to_num(scaled), -32000, 32000)

@@ -1,0 +1,120 @@
+"""Training pairs: two pictures of one clip, one the key picture, one the driving picture, under common augmentation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from datasets.clips import FrameCache
+
+from ..models.points import EXPLICIT, MIRROR
+
+
+class Batch(NamedTuple):
+    """key, driving: float [B, 3, S, S], 0..1; key_target: key before its codec; *_marks: [B, E, 2], NaN where there
+    is no label.
+    """
+
+    key: Tensor
+    key_target: Tensor
+    driving: Tensor
+    key_marks: Tensor
+    driving_marks: Tensor
+
+
+def random_affine(count: int, generator: torch.Generator, spread: float) -> Tensor:
+    """Random similarity transforms as [count, 2, 3]: rotation up to 0.25 rad, scale and shift up to 0.2, times
+    ``spread``.
+    """
+    u = (torch.rand(count, 4, generator=generator) * 2 - 1) * spread
+    angle, scale = 0.25 * u[:, 0], 1 + 0.2 * u[:, 1]
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    shift = 0.2 * u[:, 2:]
+    return torch.stack((torch.stack((cos, -sin, shift[:, 0]), -1), torch.stack((sin, cos, shift[:, 1]), -1)), dim=1)
+
+
+def transform_points(points: Tensor, affine: Tensor) -> Tensor:
+    """Where points of a picture lie after `transform_pictures` with the same ``affine``: the inverse map."""
+    matrix, shift = affine[:, :, :2], affine[:, :, 2]
+    return (torch.linalg.inv(matrix)[:, None] @ (points - shift[:, None])[..., None]).squeeze(-1)
+
+
+def transform_pictures(pictures: Tensor, affine: Tensor) -> Tensor:
+    """Resample pictures [B, 3, S, S]: output position z shows input position affine(z); edges are mirrored."""
+    grid = F.affine_grid(affine, list(pictures.shape), align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+class PairSampler:
+    """Draw batches from a frame cache. On CUDA the whole cache is held on the device."""
+
+    def __init__(
+        self,
+        cache: FrameCache,
+        marks: np.ndarray | None,
+        device: torch.device,
+        seed: int,
+        degraded: np.ndarray | None = None,
+    ) -> None:
+        """degraded: the cache's pictures after a key-picture codec, same shape; half of the key pictures come from
+        there.
+        """
+        self.clips = cache.clips
+        self.device = device
+        self.generator = torch.Generator().manual_seed(seed)
+        self.frames = torch.from_numpy(np.asarray(cache.frames)) if device.type == "cuda" else cache.frames
+        self.degraded = degraded
+        if device.type == "cuda":
+            self.frames = self.frames.to(device)
+            self.degraded = None if degraded is None else torch.from_numpy(np.asarray(degraded)).to(device)
+        if marks is None:
+            marks = np.full((len(cache.frames), len(EXPLICIT), 2), np.nan, dtype=np.float32)
+        self.marks = torch.from_numpy(marks)
+
+    def _gather(self, frames: Tensor | np.ndarray, rows: Tensor) -> Tensor:
+        picked = frames[rows.to(self.device)] if isinstance(frames, Tensor) else torch.from_numpy(frames[rows.numpy()])
+        return picked.to(self.device).permute(0, 3, 1, 2).float() / 255
+
+    def draw(self, count: int) -> Batch:
+        """A batch of ``count`` pairs: clip uniform, pictures uniform within it; flip, crop, scale, rotation, colour."""
+        g = self.generator
+        clip = torch.randint(len(self.clips), (count,), generator=g).tolist()
+        start = torch.tensor([self.clips[c][1] for c in clip])
+        length = torch.tensor([self.clips[c][2] for c in clip])
+        rows = start + (torch.rand(2, count, generator=g) * length).long()
+        target, driving = self._gather(self.frames, rows[0]), self._gather(self.frames, rows[1])
+        key = target.clone()
+        if self.degraded is not None:
+            use = torch.rand(count, generator=g) < 0.5
+            if use.any():
+                key[use.to(self.device)] = self._gather(self.degraded, rows[0][use])
+        marks = self.marks[rows]
+        common = random_affine(count, g, 0.8)
+        own = common.clone()
+        apart = torch.rand(count, generator=g) < 0.25
+        own[:, :, :2] = common[:, :, :2] @ random_affine(count, g, 0.3)[:, :, :2]
+        own[:, :, 2] += (torch.rand(count, 2, generator=g) - 0.5) * 0.15
+        own = torch.where(apart[:, None, None], own, common)
+        flip = torch.where(torch.rand(count, generator=g) < 0.5, -1.0, 1.0)
+        mirror = torch.diag_embed(torch.stack((flip, torch.ones(count)), -1))
+        common[:, :, :2], own[:, :, :2] = common[:, :, :2] @ mirror, own[:, :, :2] @ mirror
+        key_marks, driving_marks = (transform_points(m, a) for m, a in zip(marks, (common, own), strict=True))
+        mirrored = (flip < 0)[:, None, None]
+        key_marks, driving_marks = (
+            torch.where(mirrored, m[:, list(MIRROR)], m).to(self.device) for m in (key_marks, driving_marks)
+        )
+        gain = (
+            1
+            + 0.3 * (torch.rand(count, 3, 1, 1, generator=g) - 0.5)
+            + 0.4 * (torch.rand(count, 1, 1, 1, generator=g) - 0.5)
+        ).to(self.device)
+        offset = 0.2 * (torch.rand(count, 1, 1, 1, generator=g) - 0.5).to(self.device)
+        pictures = [
+            (transform_pictures(p, a.to(self.device)) * gain + offset).clamp(0, 1)
+            for p, a in ((key, common), (target, common), (driving, own))
+        ]
+        return Batch(*pictures, key_marks, driving_marks)

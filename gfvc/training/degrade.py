@@ -1,0 +1,2 @@
+def build_degraded(frames, cache, seed):
+    raise ValueError
