@@ -119,14 +119,19 @@ class StreamParser:
         unit = read_unit(source, self.offset, self._crc, self._units)
         if unit is None:
             return None
+        found = self.accept(unit)
+        self.offset += unit.size
+        self._units += 1
+        return unit, found
+
+    def accept(self, unit: Unit) -> list[Picture]:
+        """The pictures of a unit whose framing and checksum have been checked."""
         try:
             found = self._parse(unit)
         except BitstreamError as error:
             raise error.at(unit.payload_offset) from None
-        self.offset += unit.size
-        self._units += 1
         self.pictures += len(found)
-        return unit, found
+        return found
 
     def push(self, data: bytes) -> list[Picture]:
         """Parse exactly one unit."""

@@ -88,8 +88,16 @@ def write_unit(unit_type: UnitType, payload: bytes, header_crc: int, number: int
     return covered + checksum(unit_type, header_crc, number, covered)
 
 
-def read_unit(source: BinaryIO, offset: int, header_crc: int, number: int) -> Unit | None:
-    """The next unit, or None at the end of the stream. Raises BitstreamError."""
+class FramedUnit(NamedTuple):
+    """A unit as it was found, before its checksum is compared: `stored` is there, `expected` would fit."""
+
+    unit: Unit
+    stored: bytes
+    expected: bytes
+
+
+def frame_unit(source: BinaryIO, offset: int, header_crc: int, number: int) -> FramedUnit | None:
+    """The next unit without judging its checksum, or None at the end of the stream. Raises BitstreamError."""
     first = source.read(1)
     if not first:
         return None
@@ -108,13 +116,30 @@ def read_unit(source: BinaryIO, offset: int, header_crc: int, number: int) -> Un
         )
     length = CHECKSUM_BYTES[unit_type]
     rest = read_exactly(source, size + length, offset + len(first), f"{unit_type.name} unit {number}", CLAUSE)
-    payload, stored = rest[:size], rest[size:]
+    payload = rest[:size]
     expected = checksum(unit_type, header_crc, number, first + payload)
-    if stored != expected:
-        raise BitstreamError(
-            f"checksum of unit {number} ({unit_type.name}) is {stored.hex()}, {expected.hex()} expected: "
-            "the unit is damaged or out of place",
-            offset=offset,
-            clause=CLAUSE,
-        )
-    return Unit(unit_type, payload, offset, len(first) + len(rest))
+    return FramedUnit(Unit(unit_type, payload, offset, len(first) + len(rest)), rest[size:], expected)
+
+
+def checksum_error(framed: FramedUnit, number: int) -> BitstreamError | None:
+    """The fault if the checksum does not fit."""
+    if framed.stored == framed.expected:
+        return None
+    found, expected = framed.stored.hex(), framed.expected.hex()
+    return BitstreamError(
+        f"checksum of unit {number} ({framed.unit.type.name}) is {found}, {expected} expected: "
+        "the unit is damaged or out of place",
+        offset=framed.unit.offset,
+        clause=CLAUSE,
+    )
+
+
+def read_unit(source: BinaryIO, offset: int, header_crc: int, number: int) -> Unit | None:
+    """The next unit, or None at the end of the stream. Raises BitstreamError."""
+    framed = frame_unit(source, offset, header_crc, number)
+    if framed is None:
+        return None
+    error = checksum_error(framed, number)
+    if error is not None:
+        raise error
+    return framed.unit

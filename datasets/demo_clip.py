@@ -31,7 +31,7 @@ except ModuleNotFoundError:  # scikit-image brings both
         raise
     raise SystemExit("demo_clip: scikit-image is missing: pip install scikit-image") from None
 
-OUT = Path(__file__).parent / "demo" / "astronaut.mp4"
+OUT = Path(__file__).parent.parent / "gfvc" / "data" / "astronaut.mp4"
 FPS = 25
 SMPTE170M_MATRIX = 6  # code point of H.273; PyAV only names its twin, 5
 CROP_LEFT, CROP_TOP, CROP_SIDE = 119.0, 3.0, 214.0  # head, collar and a bit of backdrop

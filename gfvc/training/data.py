@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from datasets.clips import FrameCache
 
 from ..models.points import EXPLICIT, MIRROR
+from .degrade import SPACING
 
 
 class Batch(NamedTuple):
@@ -56,11 +57,12 @@ class PairSampler:
         self,
         cache: FrameCache,
         marks: np.ndarray | None,
+        degraded: np.ndarray | None,
+        *,
         device: torch.device,
         seed: int,
-        degraded: np.ndarray | None = None,
     ) -> None:
-        """degraded: the cache's pictures after a key-picture codec, same shape; half of the key pictures come from
+        """degraded: pictures of `degrade.degraded_rows` after a key-picture codec; half of the key pictures come from
         there.
         """
         self.clips = cache.clips
@@ -68,6 +70,9 @@ class PairSampler:
         self.generator = torch.Generator().manual_seed(seed)
         self.frames = torch.from_numpy(np.asarray(cache.frames)) if device.type == "cuda" else cache.frames
         self.degraded = degraded
+        # First degraded picture of each clip.
+        counts = [-(-count // SPACING) for _, _, count in self.clips]
+        self.degraded_start = torch.tensor([0, *counts[:-1]]).cumsum(0)
         if device.type == "cuda":
             self.frames = self.frames.to(device)
             self.degraded = None if degraded is None else torch.from_numpy(np.asarray(degraded)).to(device)
@@ -86,12 +91,17 @@ class PairSampler:
         start = torch.tensor([self.clips[c][1] for c in clip])
         length = torch.tensor([self.clips[c][2] for c in clip])
         rows = start + (torch.rand(2, count, generator=g) * length).long()
+        use = None
+        if self.degraded is not None:
+            # The key pictures that come from the codec are those nearest before the ones drawn.
+            use = torch.rand(count, generator=g) < 0.5
+            steps = (rows[0] - start) // SPACING
+            degraded_rows = self.degraded_start[torch.tensor(clip)] + steps
+            rows[0] = torch.where(use, start + steps * SPACING, rows[0])
         target, driving = self._gather(self.frames, rows[0]), self._gather(self.frames, rows[1])
         key = target.clone()
-        if self.degraded is not None:
-            use = torch.rand(count, generator=g) < 0.5
-            if use.any():
-                key[use.to(self.device)] = self._gather(self.degraded, rows[0][use])
+        if use is not None and use.any():
+            key[use.to(self.device)] = self._gather(self.degraded, degraded_rows[use])
         marks = self.marks[rows]
         common = random_affine(count, g, 0.8)
         own = common.clone()

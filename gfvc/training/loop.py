@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 import os
@@ -10,34 +9,43 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from datasets.clips import FrameCache, build_frame_cache, load_landmarks
 
+from ..errors import GfvcError
 from ..models.families import FAMILIES, FaceModel
 from ..models.points import VERTICES
 from ..video import write_png
-from .data import PairSampler
+from .data import Batch, PairSampler, random_affine
 from .degrade import build_degraded
-from .losses import TrainingStep, equivariance_transform
+from .steps import FullStep, PointsStep, Step, StepResult, SynthesisStep
+from .validation import append_row, sample_sheet, validate, validation_pairs
 
 log = logging.getLogger(__name__)
+STAGES = ("full", "points", "synthesis")
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """All that determines a run besides the data; saved whole in its checkpoints.
 
-    size: picture side, a multiple of 8; steps: optimiser steps; batch: pairs per process and step; learning_rate: peak,
-    after ``warmup`` steps, then along a cosine to a twentieth; frame_step: keep each n-th picture of a clip; freeze:
-    train only the parameters whose names do not start with one of these prefixes; degrade: mix in decoded key pictures.
+    stage: `full`, `points` (analysis alone, from labels and a teacher) or `synthesis` (the analysis stays); size:
+    picture
+    side, a multiple of 8; steps: optimiser steps; batch: pairs per process and step; learning_rate: peak, after
+    ``warmup``
+    steps, then along a cosine to a twentieth; ema: decay of the weights' average; frame_step: keep each n-th picture
+    of a clip; degrade: mix in decoded key pictures; precision: `auto`, `fp32` or `bf16`.
     """
 
     family: str = "keypoints2d"
+    stage: str = "full"
     size: int = 128
     steps: int = 20000
     batch: int = 8
@@ -48,93 +56,136 @@ class TrainingOptions:
     frame_step: int = 2
     degrade: bool = False
     precision: str = "auto"
-    freeze: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise GfvcError(f"--family {self.family!r}, one of {', '.join(FAMILIES)} expected")
+        if self.stage not in STAGES:
+            raise GfvcError(f"--stage {self.stage!r}, one of {', '.join(STAGES)} expected")
+        if self.size % 8 or not 64 <= self.size <= 512:
+            raise GfvcError(f"--size {self.size}, a multiple of 8 from 64 to 512 expected")
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """clips: folder of videos; run: folder for checkpoint, logs and samples; labels: landmark files of the clips;
+    validation:
+    folder of held-out videos; cache: folder of decoded pictures; initial, teacher: weights to start from and to learn
+    from.
+    """
+
+    clips: Path
+    run: Path
+    labels: Path | None = None
+    validation: Path | None = None
+    cache: Path | None = None
+    initial: Path | None = None
+    teacher: Path | None = None
+
+
+class Logged(NamedTuple):
+    """What `fit` reports: the step and named figures."""
+
+    step: int
+    figures: dict[str, float]
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 on CUDA and on CPUs that compute in it, float32 elsewhere (where bfloat16 is emulated, and
-    slow).
+    """`auto` is bfloat16 on CUDA and on CPUs that compute in it, float32 elsewhere: there bfloat16 is emulated, and
+    slow.
     """
     if precision != "auto":
         return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    if device.type == "cuda":
+    if device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return torch.bfloat16
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    return torch.float32
+
+
+def load_matching(model: FaceModel, path: Path) -> None:
+    """Load the tensors of a safetensors file whose names and shapes fit. Raises GfvcError if none does."""
+    try:
+        weights = load_file(path)
+    except (OSError, ValueError) as error:
+        raise GfvcError(f"{path}: cannot be read as weights: {error}") from None
+    own = model.state_dict()
+    fitting = {name: value.float() for name, value in weights.items() if name in own and own[name].shape == value.shape}
+    if not fitting:
+        raise GfvcError(f"{path}: holds no tensor that fits family {model.family}")
+    model.load_state_dict(fitting, strict=False)
+    log.info("%s: %d of %d tensors taken over", path, len(fitting), len(own))
+
+
+def load_teacher(path: Path) -> FaceModel:
+    """A whole model from its weights file, of whichever family fits. Raises GfvcError."""
+    for family in FAMILIES.values():
+        model = family()
+        try:
+            model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        except RuntimeError:
+            continue
+        except (OSError, ValueError) as error:
+            raise GfvcError(f"{path}: cannot be read as weights: {error}") from None
+        return model
+    raise GfvcError(f"{path}: fits none of the families {', '.join(FAMILIES)}")
 
 
 class Trainer:
-    """One run in a folder: `checkpoint.pt`, `log.csv`, sample sheets, and the averaged weights it returns."""
+    """One run: `checkpoint.pt`, `log.csv`, `validation.csv` and sample sheets in its folder."""
 
-    def __init__(
-        self,
-        options: TrainingOptions,
-        clips: Path,
-        run: Path,
-        *,
-        labels: Path | None = None,
-        validation: Path | None = None,
-        cache: Path | None = None,
-        initial: Path | None = None,
-        device: torch.device | None = None,
-    ) -> None:
-        self.options, self.run = options, run
+    def __init__(self, options: TrainingOptions, files: TrainingFiles, device: torch.device) -> None:
+        """Raises GfvcError or datasets.clips.ClipError for folders, labels and weights that do not fit."""
+        self.options, self.files, self.device = options, files, device
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        self.device = (
-            device or torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-            if torch.cuda.is_available()
-            else torch.device("cpu")
-        )
-        self.dtype = choose_precision(options.precision, self.device)
-        run.mkdir(parents=True, exist_ok=True)
-        frames, marks, degraded = self._load(clips, labels, cache or run / "cache")
-        self.sampler = PairSampler(frames, marks, self.device, options.seed * 1000 + self.rank, degraded)
-        self.validation = None
-        if validation is not None:
-            held = build_frame_cache(validation, cache or run / "cache", options.size, 10)
-            self.validation = validation_pairs(held)
+        self.dtype = choose_precision(options.precision, device)
+        files.run.mkdir(parents=True, exist_ok=True)
+        cache = files.cache or files.run / "cache"
+        self.sampler = PairSampler(*self._load(cache), device=device, seed=options.seed * 1000 + self.rank)
+        self.held_out = []
+        if files.validation is not None:
+            self.held_out = validation_pairs(build_frame_cache(files.validation, cache, options.size, 10))
         torch.manual_seed(options.seed)
-        self.step_module = TrainingStep(FAMILIES[options.family]()).to(self.device)
-        self.model: FaceModel = self.step_module.model
-        if initial is not None:
-            load_matching(self.model, initial)
-        for name, parameter in self.model.named_parameters():
-            if name.startswith(options.freeze) and options.freeze:
-                parameter.requires_grad_(False)
-        trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.model: FaceModel = FAMILIES[options.family]().to(device)
+        if files.initial is not None:
+            load_matching(self.model, files.initial)
+        self.module = self._step_module().to(device)
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimiser = torch.optim.Adam(trained, lr=options.learning_rate, betas=(0.9, 0.99))
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.step = 0
-        self.parallel: torch.nn.Module = self.step_module
+        self.parallel: torch.nn.Module = self.module
         if self.world > 1:
             if not torch.distributed.is_initialized():
-                torch.distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
-            self.parallel = DistributedDataParallel(self.step_module, find_unused_parameters=True)
+                torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            self.parallel = DistributedDataParallel(self.module, find_unused_parameters=True)
 
-    def _load(
-        self, clips: Path, labels: Path | None, cache: Path
-    ) -> tuple[FrameCache, np.ndarray | None, np.ndarray | None]:
-        frames = build_frame_cache(clips, cache, self.options.size, self.options.frame_step)
+    def _load(self, cache: Path) -> tuple[FrameCache, np.ndarray | None, np.ndarray | None]:
+        options, files = self.options, self.files
+        frames = build_frame_cache(files.clips, cache, options.size, options.frame_step)
         for path, reason in frames.skipped:
             log.warning("%s: skipped: %s", path, reason)
-        marks = load_landmarks(frames, labels, VERTICES) if labels is not None else None
-        degraded = build_degraded(frames, cache, self.options.seed) if self.options.degrade else None
-        log.info(
-            "%d clips, %d pictures of %dx%d",
-            len(frames.clips),
-            len(frames.frames),
-            self.options.size,
-            self.options.size,
-        )
+        marks = load_landmarks(frames, files.labels, VERTICES) if files.labels is not None else None
+        degraded = build_degraded(frames, cache, options.seed) if options.degrade else None
+        log.info("%d clips, %d pictures of %dx%d", len(frames.clips), len(frames.frames), options.size, options.size)
         return frames, marks, degraded
+
+    def _step_module(self) -> Step:
+        if self.options.stage == "full":
+            return FullStep(self.model)
+        if self.options.stage == "points":
+            self.model.synthesis.requires_grad_(False)
+            if self.files.teacher is None:
+                raise GfvcError("--stage points needs --teacher, the weights to learn the points of")
+            return PointsStep(self.model, load_teacher(self.files.teacher).to(self.device))
+        self.model.requires_grad_(False)
+        self.model.synthesis.requires_grad_(True)
+        return SynthesisStep(self.model)
 
     @property
     def checkpoint(self) -> Path:
-        return self.run / "checkpoint.pt"
+        return self.files.run / "checkpoint.pt"
 
     def save(self) -> None:
         """Write the checkpoint beside the old one, then replace that."""
-        if self.rank:
-            return
         state = {
             "options": asdict(self.options),
             "step": self.step,
@@ -149,20 +200,17 @@ class Trainer:
         os.replace(partial, self.checkpoint)
 
     def resume(self) -> bool:
-        """Continue from the run's checkpoint if it has one. Raises ValueError where its options differ from ours."""
+        """Continue from the run's checkpoint if it has one. Raises GfvcError where its options differ from ours."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        theirs, ours = dict(state["options"]), asdict(self.options)
-        for changeable in ("precision", "steps"):
-            theirs.pop(changeable), ours.pop(changeable)
-        differing = sorted(key for key in ours if tuple_free(ours[key]) != tuple_free(theirs.get(key)))
-        if differing:
-            key = differing[0]
-            raise ValueError(
-                f"{self.checkpoint}: was trained with {key}={theirs.get(key)}, now {key}={ours[key]}; "
-                "use another --run folder"
-            )
+        theirs, ours = state["options"], asdict(self.options)
+        for name in sorted(set(ours) - {"precision", "steps"}):
+            if ours[name] != theirs.get(name):
+                raise GfvcError(
+                    f"{self.checkpoint}: was trained with {name}={theirs.get(name)}, now {name}={ours[name]}; "
+                    "use another --run folder"
+                )
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
@@ -172,135 +220,67 @@ class Trainer:
         return True
 
     def learning_rate(self) -> float:
-        o = self.options
-        if self.step < o.warmup:
-            return o.learning_rate * (self.step + 1) / o.warmup
-        done = (self.step - o.warmup) / max(1, o.steps - o.warmup)
-        return o.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+        """Of the step to come."""
+        options = self.options
+        if self.step < options.warmup:
+            return options.learning_rate * (self.step + 1) / options.warmup
+        done = (self.step - options.warmup) / max(1, options.steps - options.warmup)
+        return options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
-    def train_step(self) -> tuple[dict[str, float], Tensor, Tensor, Tensor]:
-        """One optimiser step: losses, and key, driving and generated pictures."""
+    def train_step(self) -> tuple[StepResult, Batch]:
+        """One optimiser step. A step whose gradient is not finite changes nothing."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
         batch = self.sampler.draw(self.options.batch)
-        affine = equivariance_transform(self.options.batch, self.sampler.generator, self.device)
+        affine = random_affine(self.options.batch, self.sampler.generator, 1.0).to(self.device)
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            total, losses, generated = self.parallel(batch, affine)
+            result: StepResult = self.parallel(batch, affine)
         self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        norm = torch.nn.utils.clip_grad_norm_([p for p in self.model.parameters() if p.requires_grad], 1.0)
-        if torch.isfinite(norm):
+        result.total.backward()
+        trained = self.optimiser.param_groups[0]["params"]
+        if torch.isfinite(torch.nn.utils.clip_grad_norm_(trained, 1.0)):
             self.optimiser.step()
         self.step += 1
         decay = min(self.options.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.values()), list(self.model.state_dict().values()), 1 - decay)
-        return (
-            {name: value.item() for name, value in losses.items()},
-            batch.key,
-            batch.driving,
-            generated[: len(batch.key)],
-        )
+        return result, batch
 
-    @torch.no_grad()
-    def validate(self) -> dict[str, float]:
-        """PSNR of generated and of repeated key pictures over held-out pairs, with the averaged weights."""
-        if self.validation is None:
-            return {}
+    def averaged_model(self) -> FaceModel:
+        """A copy with the averaged weights."""
         model = FAMILIES[self.options.family]().to(self.device).eval()
         model.load_state_dict(self.average)
-        scores: dict[str, list[float]] = {"psnr": [], "psnr_freeze": []}
-        for key, driving in self.validation:
-            key, driving = key.to(self.device), driving.to(self.device)
-            state = model.prepare(key, model.analyse(key))
-            generated = model.generate(state, model.analyse(driving))
-            for name, picture in (("psnr", generated), ("psnr_freeze", key)):
-                error = ((picture - driving) ** 2).mean((1, 2, 3)).clamp(min=1e-8)
-                scores[name] += (-10 * torch.log10(error)).tolist()
-        return {name: float(np.mean(values)) for name, values in scores.items()}
+        return model
 
     def fit(
-        self,
-        *,
-        log_every: int = 100,
-        save_every: int = 500,
-        report: Callable[[int, dict[str, float]], None] = lambda step, row: None,
+        self, *, log_every: int = 100, save_every: int = 500, report: Callable[[Logged], None] = lambda logged: None
     ) -> dict[str, Tensor]:
-        """Train to ``options.steps``; returns the averaged weights. ``report`` is called at each logged step."""
-        started, since, sums = time.monotonic(), self.step, {}
+        """Train to ``options.steps``; returns the averaged weights. ``report`` is called with what is logged."""
+        started, since, sums, count = time.monotonic(), self.step, {}, 0
         while self.step < self.options.steps:
-            losses, key, driving, generated = self.train_step()
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value
+            result, batch = self.train_step()
+            count += 1
+            for name, value in result.parts.items():
+                sums[name] = sums.get(name, 0.0) + value.item()
             last = self.step == self.options.steps
+            if self.rank:
+                continue
             if self.step % log_every == 0 or last:
-                count = (self.step - 1) % log_every + 1
-                row = {
-                    "step": self.step,
-                    **{k: v / count for k, v in sums.items()},
-                    "learning_rate": self.learning_rate(),
-                    "samples_per_s": (self.step - since)
-                    * self.options.batch
-                    * 2
-                    * self.world
-                    / (time.monotonic() - started),
-                }
-                sums = {}
-                if self.rank == 0:
-                    report(self.step, row)
-                    append_row(self.run / "log.csv", row)
-            if (self.step % save_every == 0 or last) and self.rank == 0:
-                self.save()
-                scores = self.validate()
-                if scores:
-                    append_row(self.run / "validation.csv", {"step": self.step, **scores})
-                    report(self.step, scores)
-                sheet = torch.cat([torch.cat(list(p[:6]), dim=2) for p in (key, driving, generated)], dim=1)
-                write_png(self.run / f"sample-{self.step:06d}.png", to_uint8(sheet))
+                done = (self.step - since) * self.options.batch * 2 * self.world
+                row = {name: total / count for name, total in sums.items()}
+                row |= {"learning_rate": self.learning_rate(), "pictures_per_s": done / (time.monotonic() - started)}
+                sums, count = {}, 0
+                append_row(self.files.run / "log.csv", {"step": self.step, **row})
+                report(Logged(self.step, row))
+            if self.step % save_every == 0 or last:
+                self._checkpoint(batch, result, report)
         return self.average
 
-
-def tuple_free(value: object) -> object:
-    """Lists and tuples compare equal: checkpoints come back with either."""
-    return list(value) if isinstance(value, tuple) else value
-
-
-def to_uint8(picture: Tensor) -> np.ndarray:
-    """[3, H, W] in 0..1 -> uint8 [H, W, 3]."""
-    return (picture.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-
-
-def append_row(path: Path, row: dict[str, float]) -> None:
-    """Append to a CSV file, with a heading when it is new."""
-    new = not path.exists()
-    with path.open("a", newline="") as handle:
-        writer = csv.DictWriter(handle, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
-def validation_pairs(frames: FrameCache, pictures: int = 8) -> list[tuple[Tensor, Tensor]]:
-    """Of each clip, the first picture as key picture and up to ``pictures`` others spread over the clip."""
-    pairs = []
-    for _, start, count in frames.clips:
-        rows = np.unique(np.linspace(start + 1, start + count - 1, pictures).astype(int))
-        chosen = torch.from_numpy(frames.frames[np.concatenate(([start], rows))]).permute(0, 3, 1, 2).float() / 255
-        pairs.append((chosen[:1].expand(len(rows), -1, -1, -1).contiguous(), chosen[1:]))
-    return pairs
-
-
-def load_matching(model: FaceModel, path: Path) -> list[str]:
-    """Load the tensors of a safetensors file whose names and shapes fit; returns their names. Raises ValueError if
-    none does.
-    """
-    from safetensors.torch import load_file
-
-    weights = load_file(path)
-    own = model.state_dict()
-    fitting = {name: value.float() for name, value in weights.items() if name in own and own[name].shape == value.shape}
-    if not fitting:
-        raise ValueError(f"{path}: holds no tensor that fits family {model.family}")
-    model.load_state_dict(fitting, strict=False)
-    log.info("%s: %d of %d tensors taken over", path, len(fitting), len(own))
-    return sorted(fitting)
+    def _checkpoint(self, batch: Batch, result: StepResult, report: Callable[[Logged], None]) -> None:
+        self.save()
+        if self.held_out:
+            scores = validate(self.averaged_model(), self.held_out, self.device)
+            append_row(self.files.run / "validation.csv", {"step": self.step, **scores})
+            report(Logged(self.step, scores))
+        sheet = sample_sheet([batch.key, batch.driving, result.generated[: len(batch.key)]])
+        write_png(self.files.run / f"sample-{self.step:06d}.png", sheet)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from bitstream import step_size
-
 from ..models.blocks import gaussian_maps
-from ..models.families import EXPLICIT_COUNT, FaceModel
+from ..models.families import EXPLICIT_COUNT
 from ..models.points import EYES_SLICE, MOUTH_SLICE
-from .data import Batch, random_affine, transform_pictures, transform_points
 
 
 def region_weight(marks: Tensor, size: int) -> Tensor:
@@ -45,61 +42,21 @@ def ssim_loss(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     return ((1 - ssim) * weight[..., 3:-3, 3:-3]).mean()
 
 
-def landmark_loss(points: Tensor, marks: Tensor) -> Tensor:
-    """Mean absolute distance of explicit points and labels, mouth and eyes twice; pictures without a label do not
+def point_loss(points: Tensor, marks: Tensor) -> Tensor:
+    """Mean absolute distance of points [B, K, 2] and as many marks, mouth and eyes twice; unknown marks (NaN) do not
     count.
     """
     known = torch.isfinite(marks)
     weight = known.float()
     weight[:, MOUTH_SLICE] *= 2
     weight[:, EYES_SLICE] *= 2
-    distance = (points[:, :EXPLICIT_COUNT] - torch.where(known, marks, torch.zeros_like(marks))).abs()
+    distance = (points - torch.where(known, marks, torch.zeros_like(marks))).abs()
     return (distance * weight).sum() / weight.sum().clamp(min=1)
 
 
-class TrainingStep(nn.Module):
-    """Model and losses in one module, so that DistributedDataParallel can wrap them."""
-
-    def __init__(self, model: FaceModel) -> None:
-        super().__init__()
-        self.model = model
-        # Half a quantiser step of noise either way stands in for the quantiser.
-        steps = torch.tensor([float(step_size(group.step_index)) for group in model.groups for _ in range(group.count)])
-        self.register_buffer("steps", steps, persistent=False)
-
-    def quantised(self, parameters: Tensor) -> Tensor:
-        return parameters + (torch.rand_like(parameters) - 0.5) * self.steps
-
-    def forward(self, batch: Batch, affine: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Returns the total loss, its parts, and the generated pictures. ``affine`` is for the equivariance loss."""
-        model = self.model
-        # Each pair is used both ways, so that one analysis of a picture serves it as key and as driving picture.
-        pictures = torch.cat((batch.key, batch.driving))
-        targets = torch.cat((batch.driving, batch.key_target))
-        marks = torch.cat((batch.key_marks, batch.driving_marks))
-        parameters = model.analyse(pictures)
-        points = model.points(parameters)
-        state = model.synthesis.prepare(pictures, model.points(self.quantised(parameters)))
-        swapped = parameters.roll(len(batch.key), dims=0)
-        generated, warped = model.synthesis.generate(state, model.points(self.quantised(swapped)), with_warped=True)
-        weight = region_weight(marks.roll(len(batch.key), dims=0), targets.shape[-1])
-        losses = {
-            "l1": pyramid_l1(generated, targets, weight),
-            "warp": 0.5 * pyramid_l1(warped, targets, weight),
-            "ssim": 0.3 * ssim_loss(generated, targets, weight),
-            "landmarks": 10 * landmark_loss(points, marks),
-        }
-        part = slice(0, max(1, len(pictures) // 4))
-        moved = model.points(model.analyse(transform_pictures(pictures[part], affine[part])))
-        expected = transform_points(points[part], affine[part])
-        inside = (expected.abs() < 0.95).all(-1, keepdim=True)
-        losses["equivariance"] = 1.5 * ((moved - expected).abs() * inside)[:, EXPLICIT_COUNT:].mean()
-        if model.family == "compact":
-            # Keeps the feature's scale, and so its rate, in hand.
-            losses["magnitude"] = 0.01 * parameters.abs().mean()
-        return sum(losses.values()), {name: value.detach() for name, value in losses.items()}, generated.detach()
-
-
-def equivariance_transform(count: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """The random transforms that `TrainingStep` compares key points under."""
-    return random_affine(count, generator, 1.0).to(device)
+def equivariance_loss(moved: Tensor, expected: Tensor) -> Tensor:
+    """Mean distance of the implicit points of a transformed picture from where they should be; those off the picture
+    do not count.
+    """
+    inside = (expected.abs() < 0.95).all(-1, keepdim=True)
+    return ((moved - expected).abs() * inside)[:, EXPLICIT_COUNT:].mean()

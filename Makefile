@@ -1,0 +1,36 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: install demo test lint bench clean
+
+install: $(VENV)/installed-all
+demo: $(VENV)/installed
+	$(BIN)/gfvc demo --out demo_out
+
+test: $(VENV)/installed-all
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-all
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(VENV)/installed-all
+	$(BIN)/python -m eval.bench_coder
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# What encoding and decoding need.
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# That, and everything that only training, evaluation and tests need.
+$(VENV)/installed-all: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[eval,datasets,dev]"
+	touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) demo_out build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,112 @@
+"""Verify a stream against SPEC.md and list every violation: the work of `gfvc check`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from .container import KeyPicture, StreamParser
+from .errors import BitstreamError
+from .header import read_header
+from .nal import PARAMETER_SETS, PICTURE_TYPES, nal_type, unpack_nal_units
+from .units import Unit, UnitType, checksum_error, frame_unit
+
+# A stream of garbage has a fault at every step; nobody reads more than this many.
+MAX_VIOLATIONS = 100
+
+
+@dataclass
+class CheckReport:
+    """violations: what is wrong, in stream order; units, pictures: how many could be read."""
+
+    violations: list[BitstreamError] = field(default_factory=list)
+    units: int = 0
+    pictures: int = 0
+
+    @property
+    def conforming(self) -> bool:
+        return not self.violations
+
+
+def _key_picture_faults(codec: str, picture: KeyPicture, unit: Unit) -> list[BitstreamError]:
+    """Violations of clause 8: what a key picture's parameter sets and payload may hold."""
+
+    def fault(message: str, clause: str) -> BitstreamError:
+        return BitstreamError(message, offset=unit.payload_offset, clause=clause)
+
+    if codec == "av1":
+        return [] if picture.config else [fault("an AV1 key picture without sequence header", "8.5")]
+    faults = []
+    for name, data, allowed in (
+        ("parameter set", picture.config, PARAMETER_SETS[codec]),
+        ("coded picture", picture.payload, PICTURE_TYPES[codec]),
+    ):
+        try:
+            types = [nal_type(codec, nal) for nal in unpack_nal_units(data)]
+        except BitstreamError as error:
+            faults.append(fault(error.message, error.clause))
+            continue
+        faults += [
+            fault(f"NAL unit of type {found} as {name} of {codec}, one of {allowed} expected", "8.1")
+            for found in types
+            if found not in allowed
+        ]
+        if not types:
+            faults.append(fault(f"no {name} in a key picture of {codec}", "8.1"))
+    return faults
+
+
+def check_stream(source: BinaryIO) -> CheckReport:
+    """Read a stream to its end, going on after damage where the framing allows it.
+
+    After a damaged unit the parameters up to the next key picture cannot be read and are not judged. Raises
+    BitstreamError only if the header cannot be read.
+    """
+    header, offset, crc = read_header(source)
+    parser, report = StreamParser(header, offset, crc), CheckReport()
+    lost, config, ended = False, b"", False
+    while len(report.violations) < MAX_VIOLATIONS:
+        try:
+            framed = frame_unit(source, offset, crc, report.units)
+        except BitstreamError as error:
+            report.violations.append(error)
+            return report
+        if framed is None:
+            break
+        unit = framed.unit
+        if ended:
+            report.violations.append(BitstreamError("a unit after the END unit", offset=offset, clause="6.5"))
+        error = checksum_error(framed, report.units)
+        offset, report.units = offset + unit.size, report.units + 1
+        if error is not None:
+            report.violations.append(error)
+            lost = True
+            continue
+        if unit.type == UnitType.KEY_CONFIG:
+            if unit.payload == config:
+                report.violations.append(
+                    BitstreamError("KEY_CONFIG repeats the one in force", offset=unit.offset, clause="6.5")
+                )
+            config = unit.payload
+        if unit.type == UnitType.END:
+            ended = True
+            # After damage the count cannot fit; that is no fault of its own.
+            if lost:
+                continue
+        if lost and unit.type == UnitType.PARAMETERS:
+            continue
+        try:
+            pictures = parser.accept(unit)
+        except BitstreamError as fault:
+            report.violations.append(fault)
+            lost = True
+            continue
+        report.pictures += len(pictures)
+        for picture in pictures:
+            if isinstance(picture, KeyPicture):
+                report.violations += _key_picture_faults(header.key_codec, picture, unit)
+    if not ended and len(report.violations) < MAX_VIOLATIONS:
+        report.violations.append(
+            BitstreamError("the stream ends here, an END unit expected: it was cut", offset=offset, clause="6.5")
+        )
+    return report

@@ -1,0 +1,56 @@
+"""What several subcommands share: output of results, progress bars, option checks."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bitstream import StreamSummary
+
+
+def print_json(value: Any, *, to_stderr: bool = False) -> None:
+    """One JSON document; on standard error when standard output carries the stream itself."""
+    print(json.dumps(value, indent=2), file=sys.stderr if to_stderr else sys.stdout)
+
+
+def print_summary(summary: StreamSummary, *, to_stderr: bool = False) -> None:
+    """The cost of a stream in a few lines."""
+    out = sys.stderr if to_stderr else sys.stdout
+    print(
+        f"{summary.pictures} pictures of {summary.width}x{summary.height} in {summary.duration_s:.2f} s, "
+        f"{summary.key_pictures} of them key pictures; family {summary.family}, model {summary.model}",
+        file=out,
+    )
+    print(
+        f"{summary.size_bytes} bytes: {summary.kbps_total:.2f} kbit/s = {summary.kbps_key:.2f} key pictures + "
+        f"{summary.kbps_parameters:.2f} parameters + {summary.kbps_overhead:.2f} overhead",
+        file=out,
+    )
+
+
+@contextlib.contextmanager
+def progress_bar(text: str, *, quiet: bool, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error if that is a terminal; the callable takes the number of pictures done."""
+    from tqdm import tqdm
+
+    with tqdm(desc=text, total=total, unit=" pictures", disable=quiet or not sys.stderr.isatty(), leave=False) as bar:
+        yield lambda done: bar.update(done - bar.n)
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """An argparse type for integers in a range, with a message that says so."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return value
+
+    return parse

@@ -1,0 +1,46 @@
+"""`gfvc decode IN.gfv OUT.mp4`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..decoder import decode
+from ..files import PIPE
+from ..options import DEVICES
+from ..video import CONTAINERS
+from .common import print_json, progress_bar, whole_number
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", help=".gfv file; - for standard input")
+    parser.add_argument("output", help=f"video file ({', '.join(CONTAINERS)}); - for Matroska on standard output")
+    parser.add_argument(
+        "--weights", type=Path, help="weights file of the stream's model, if it is not an installed one"
+    )
+    parser.add_argument(
+        "--crf", type=whole_number(0, 51), default=10, help="quality of the H.264 that is written; 10 looks lossless"
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite the output")
+    parser.add_argument("--json", action="store_true", help="print the number of pictures as JSON")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")
+
+
+def run(args: argparse.Namespace) -> int:
+    with progress_bar("decode", quiet=args.quiet) as progress:
+        count = decode(
+            args.input,
+            args.output,
+            weights=args.weights,
+            device=args.device,
+            crf=args.crf,
+            force=args.force,
+            progress=progress,
+        )
+    piped = args.output == PIPE
+    if args.json:
+        print_json({"pictures": count}, to_stderr=piped)
+    elif not args.quiet and not piped:
+        print(f"{count} pictures written to {args.output}")
+    return 0

@@ -1,0 +1,125 @@
+"""`gfvc encode IN OUT.gfv`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..encoder import encode
+from ..files import PIPE
+from ..key_picture import CODECS, DEFAULT_CODEC
+from ..models.families import FAMILIES
+from ..options import DEVICES, EncoderOptions
+from .common import print_json, print_summary, progress_bar, whole_number
+
+
+def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `EncoderOptions`."""
+    defaults = EncoderOptions()
+    parser.add_argument("--family", choices=sorted(FAMILIES), default=defaults.family, help="kind of facial parameters")
+    parser.add_argument("--weights", type=Path, help="safetensors file to use instead of the family's default model")
+    parser.add_argument("--key-codec", choices=sorted(CODECS), default=DEFAULT_CODEC, help="codec of the key pictures")
+    qps = ", ".join(f"{name} {entry.default_qp} of 0..{entry.max_qp}" for name, entry in CODECS.items())
+    parser.add_argument(
+        "--key-qp", type=whole_number(0, 63), help=f"quantiser of the key pictures on their codec's scale ({qps})"
+    )
+    parser.add_argument(
+        "--chroma", choices=("420", "444"), default=defaults.chroma, help="chroma format of the key pictures"
+    )
+    parser.add_argument(
+        "--quantiser",
+        type=whole_number(-12, 12),
+        default=defaults.quantiser,
+        metavar="N",
+        help="parameter steps finer (N > 0) or coarser by N quarter octaves",
+    )
+    parser.add_argument(
+        "--dead-zone",
+        type=float,
+        default=defaults.dead_zone,
+        metavar="STEPS",
+        help="changes up to so many steps are not sent",
+    )
+    parser.add_argument(
+        "--key-interval", type=whole_number(1, 1 << 30), metavar="N", help="a new key picture every N pictures"
+    )
+    parser.add_argument(
+        "--key-refresh",
+        choices=("auto", "off"),
+        default=defaults.key_refresh,
+        help="auto: new key pictures at scene cuts and where they pay off",
+    )
+    parser.add_argument(
+        "--refresh-threshold",
+        type=float,
+        default=defaults.refresh_threshold,
+        metavar="SSIM",
+        help="structural similarity under which a new key picture is tried",
+    )
+    parser.add_argument(
+        "--refresh-gain",
+        type=float,
+        default=defaults.refresh_gain,
+        metavar="SSIM",
+        help="how much better the new key picture must be",
+    )
+    parser.add_argument(
+        "--refresh-wait",
+        type=float,
+        default=defaults.refresh_wait_s,
+        dest="refresh_wait_s",
+        metavar="SECONDS",
+        help="shortest time between two tries",
+    )
+    parser.add_argument(
+        "--run",
+        type=whole_number(1, 256),
+        default=defaults.run,
+        dest="run_length",
+        metavar="N",
+        help="pictures per unit: 1 has the least delay, more cost less",
+    )
+    parser.add_argument("--device", choices=DEVICES, default=defaults.device)
+
+
+def options_from(args: argparse.Namespace) -> EncoderOptions:
+    """EncoderOptions from parsed arguments. Raises GfvcError for values out of range."""
+    return EncoderOptions(
+        family=args.family,
+        weights=args.weights,
+        key_codec=args.key_codec,
+        key_qp=args.key_qp,
+        chroma=args.chroma,
+        quantiser=args.quantiser,
+        dead_zone=args.dead_zone,
+        key_interval=args.key_interval,
+        key_refresh=args.key_refresh,
+        refresh_threshold=args.refresh_threshold,
+        refresh_gain=args.refresh_gain,
+        refresh_wait_s=args.refresh_wait_s,
+        run=args.run_length,
+        device=args.device,
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "input", help="any video that FFmpeg reads, of one face, 64x64 to 1024x1024; - for standard input"
+    )
+    parser.add_argument("output", help=".gfv file; - for standard output")
+    add_encoding_arguments(parser)
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite the output")
+    parser.add_argument("--json", action="store_true", help="print the cost as JSON")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")
+
+
+def run(args: argparse.Namespace) -> int:
+    options = options_from(args)
+    with progress_bar("encode", quiet=args.quiet) as progress:
+        summary = encode(args.input, args.output, options, force=args.force, progress=progress)
+    piped = args.output == PIPE
+    if args.json:
+        print_json(summary.as_dict(), to_stderr=piped)
+    elif not args.quiet:
+        print_summary(summary, to_stderr=piped)
+    return 0

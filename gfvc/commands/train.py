@@ -1,0 +1,121 @@
+"""`gfvc train`: train a model on a folder of clips. Runs from a checkout, which has the `datasets` package."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import logging
+import os
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from ..errors import GfvcError
+from ..models.families import FAMILIES
+from .common import whole_number
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--clips", type=Path, required=True, help="folder of face videos (square crops), searched recursively"
+    )
+    parser.add_argument(
+        "--run",
+        type=Path,
+        required=True,
+        dest="run_folder",
+        help="folder for checkpoint, logs and samples; a run that was stopped goes on from there",
+    )
+    parser.add_argument("--labels", type=Path, help="landmarks of the clips, from python -m datasets.landmarks")
+    parser.add_argument("--validation", type=Path, help="folder of held-out videos")
+    parser.add_argument("--cache", type=Path, help="folder of decoded pictures; the run's own if not given")
+    parser.add_argument(
+        "--init", type=Path, dest="initial", help="weights to start from, of any family: what fits is taken over"
+    )
+    parser.add_argument("--teacher", type=Path, help="weights whose points are learnt (--stage points)")
+    parser.add_argument(
+        "--out", type=Path, help="write the averaged weights here (.safetensors); default RUN/FAMILY.safetensors"
+    )
+    parser.add_argument("--family", choices=sorted(FAMILIES), default="keypoints2d")
+    parser.add_argument(
+        "--stage",
+        choices=("full", "points", "synthesis"),
+        default="full",
+        help="train everything, the analysis alone, or the synthesis alone",
+    )
+    parser.add_argument("--size", type=whole_number(64, 512), default=128, help="picture side")
+    parser.add_argument("--steps", type=whole_number(1, 1 << 30), default=20000, help="optimiser steps")
+    parser.add_argument("--batch", type=whole_number(1, 4096), default=8, help="pairs of pictures per process and step")
+    parser.add_argument("--learning-rate", type=float, default=4e-4)
+    parser.add_argument("--warmup", type=whole_number(0, 1 << 20), default=200, help="steps of rising learning rate")
+    parser.add_argument("--ema", type=float, default=0.998, help="decay of the average of the weights")
+    parser.add_argument("--seed", type=whole_number(0, 1 << 30), default=0)
+    parser.add_argument("--frame-step", type=whole_number(1, 1000), default=2, help="use each n-th picture of a clip")
+    parser.add_argument("--degrade", action="store_true", help="half of the key pictures have been through a codec")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--log-every", type=whole_number(1, 1 << 20), default=100, metavar="STEPS")
+    parser.add_argument("--save-every", type=whole_number(1, 1 << 20), default=500, metavar="STEPS")
+
+
+def _require_datasets() -> None:
+    """The wheel has no `datasets`; an installed `gfvc` of a checkout finds it beside the package."""
+    if (CHECKOUT / "datasets" / "clips.py").exists() and str(CHECKOUT) not in sys.path:
+        sys.path.insert(0, str(CHECKOUT))
+    if importlib.util.find_spec("datasets.clips") is None:
+        raise GfvcError(
+            "gfvc train needs the `datasets` package of a checkout: clone the repository and run it from there"
+        )
+
+
+def run(args: argparse.Namespace) -> int:
+    _require_datasets()
+    import torch
+    from tqdm import tqdm
+
+    from datasets.clips import ClipError
+
+    from ..models.registry import save_weights
+    from ..options import choose_device
+    from ..training.loop import Logged, Trainer, TrainingFiles, TrainingOptions
+
+    logging.getLogger("gfvc").setLevel(logging.INFO)
+    options = TrainingOptions(**{field.name: getattr(args, field.name) for field in fields(TrainingOptions)})
+    files = TrainingFiles(
+        args.clips, args.run_folder, args.labels, args.validation, args.cache, args.initial, args.teacher
+    )
+    device = choose_device(args.device)
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    try:
+        trainer = Trainer(options, files, device)
+    except ClipError as error:
+        raise GfvcError(str(error)) from None
+    resumed = trainer.resume()
+    main_process = trainer.rank == 0
+    if main_process:
+        print(
+            f"{'resuming at step ' + str(trainer.step) if resumed else 'starting'}; {json.dumps(asdict(options))}; "
+            f"{device}, {trainer.dtype}",
+            flush=True,
+        )
+    with tqdm(
+        total=options.steps, initial=trainer.step, unit=" steps", disable=not (main_process and sys.stderr.isatty())
+    ) as bar:
+
+        def report(logged: Logged) -> None:
+            bar.update(logged.step - bar.n)
+            figures = "  ".join(f"{name} {value:.4g}" for name, value in logged.figures.items())
+            bar.write(f"step {logged.step}: {figures}", file=sys.stdout)
+            sys.stdout.flush()
+
+        weights = trainer.fit(log_every=args.log_every, save_every=args.save_every, report=report)
+    if main_process:
+        out = args.out or args.run_folder / f"{options.family}.safetensors"
+        print(f"{out}: SHA-256 {save_weights(weights, options.family, out)}")
+    if trainer.world > 1:
+        torch.distributed.destroy_process_group()
+    return 0
