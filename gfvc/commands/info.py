@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
         print_summary(summary)
         colour_range = "full" if header.colour.full_range else "limited"
         print(
-            f"key pictures: {header.key_codec} {header.chroma_format}, matrix {header.colour.matrix}, {colour_range} range; "
+            f"key pictures: {header.key_codec} {header.chroma_format}, matrix {header.colour.matrix}, "
+            f"{colour_range} range; "
             f"{header.time_base[0]}/{header.time_base[1]} s per tick, {header.picture_ticks} ticks per picture; "
             f"weights {header.model_hash.hex()}"
         )
