@@ -20,12 +20,12 @@ import piq
 import torch
 
 from bitstream import StreamReader
+from datasets.clips import list_clips
 from gfvc.commands.encode import add_encoding_arguments, options_from
 from gfvc.decoder import Decoder
 from gfvc.encoder import encode
 from gfvc.options import EncoderOptions
 from gfvc.video import VideoReader
-from datasets.clips import list_clips
 
 LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -38,8 +38,9 @@ def luma(rgb: np.ndarray) -> torch.Tensor:
 def scores(original: torch.Tensor, other: torch.Tensor) -> tuple[float, float]:
     """(PSNR in dB, MS-SSIM)."""
     error = float(((original - other) ** 2).mean())
-    return 10 * np.log10(255**2 / max(error, 1e-6)), float(piq.multi_scale_ssim(original, other.clamp(0, 255),
-    data_range=255))
+    return 10 * np.log10(255**2 / max(error, 1e-6)), float(
+        piq.multi_scale_ssim(original, other.clamp(0, 255), data_range=255)
+    )
 
 
 def measure_clip(clip: Path, folder: Path, options: EncoderOptions) -> dict[str, float | int | str]:
@@ -61,9 +62,25 @@ def measure_clip(clip: Path, folder: Path, options: EncoderOptions) -> dict[str,
             rows.append((*scores(reference, shown), *scores(reference, frozen)))
     psnr, ms_ssim, psnr_freeze, ms_ssim_freeze = np.mean(rows, axis=0)
     return {
-        "clip": clip.stem, **asdict(summary), "psnr_y": psnr, "psnr_y_freeze": psnr_freeze, "ms_ssim": ms_ssim,
-        "ms_ssim_freeze": ms_ssim_freeze, "encode_fps": len(rows) / encode_s, "decode_fps": len(rows) / decode_s,
+        "clip": clip.stem,
+        **asdict(summary),
+        "psnr_y": psnr,
+        "psnr_y_freeze": psnr_freeze,
+        "ms_ssim": ms_ssim,
+        "ms_ssim_freeze": ms_ssim_freeze,
+        "encode_fps": len(rows) / encode_s,
+        "decode_fps": len(rows) / decode_s,
     }
+
+
+def describe(row: dict[str, float | int | str]) -> str:
+    """One line for one clip; what the frozen key picture reaches stands in brackets."""
+    return (
+        f"{row['clip']:20} {row['kbps_total']:5.2f} kbit/s (key {row['kbps_key']:.2f}, "
+        f"parameters {row['kbps_parameters']:.2f}, overhead {row['kbps_overhead']:.3f})  "
+        f"keys {row['key_pictures']}  PSNR-Y {row['psnr_y']:.2f} ({row['psnr_y_freeze']:.2f})  "
+        f"MS-SSIM {row['ms_ssim']:.4f} ({row['ms_ssim_freeze']:.4f})"
+    )
 
 
 def main() -> int:
@@ -80,14 +97,10 @@ def main() -> int:
         row = measure_clip(clip, args.out, options)
         rows.append(row)
         if not args.json:
-            print(
-                f"{row['clip']:20} {row['kbps_total']:5.2f} kbit/s (key {row['kbps_key']:.2f}, parameters {row['kbps_parameters']:.2f}, "
-                f"overhead {row['kbps_overhead']:.3f})  keys {row['key_pictures']}  PSNR-Y {row['psnr_y']:.2f} ({row['psnr_y_freeze']:.2f})  "
-                f"MS-SSIM {row['ms_ssim']:.4f} ({row['ms_ssim_freeze']:.4f})",
-                flush=True,
-            )
-    mean = {key: float(np.mean([row[key] for row in rows])) for key, value in rows[0].items() if not isinstance(value,
-    str)} if args.json:
+            print(describe(row), flush=True)
+    numeric = [key for key, value in rows[0].items() if not isinstance(value, str)]
+    mean = {key: float(np.mean([row[key] for row in rows])) for key in numeric}
+    if args.json:
         print(json.dumps({"clips": rows, "mean": mean}, indent=2))
     else:
         print("mean  " + "  ".join(f"{key} {value:.4g}" for key, value in mean.items()))
