@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
+STILL_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class ClipError(ValueError):
@@ -35,13 +36,16 @@ class FrameCache:
     skipped: tuple[tuple[str, str], ...]
 
 
-def list_clips(folder: Path) -> list[Path]:
-    """Video files of ``folder`` in name order. Raises ClipError if there is none."""
+def list_clips(folder: Path, *, stills: bool = False) -> list[Path]:
+    """Video files in and below ``folder`` in name order, with ``stills`` pictures too. Raises ClipError if there is
+    none.
+    """
     if not folder.is_dir():
-        raise ClipError(f"{folder}: not a folder; --clips takes a folder of video files")
-    clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+        raise ClipError(f"{folder}: not a folder; a folder of video files is expected")
+    suffixes = VIDEO_SUFFIXES + (STILL_SUFFIXES if stills else ())
+    clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
     if not clips:
-        raise ClipError(f"{folder}: no video files ({', '.join(VIDEO_SUFFIXES)}) in it or below it")
+        raise ClipError(f"{folder}: no files of the kinds {', '.join(suffixes)} in it or below it")
     return clips
 
 
@@ -67,13 +71,19 @@ def _cache_key(clips: list[Path], size: int, step: int) -> str:
 
 
 def build_frame_cache(
-    folder: Path, cache: Path, size: int, step: int = 1, progress: Callable[[list[Path]], Iterator[Path]] = iter
+    folders: Sequence[Path],
+    cache: Path,
+    size: int,
+    step: int = 1,
+    progress: Callable[[list[Path]], Iterator[Path]] = iter,
 ) -> FrameCache:
-    """Decode ``folder`` into ``cache`` (or reuse what lies there for the same files, size and step).
+    """Decode the clips and stills of ``folders`` into ``cache`` (or reuse what lies there for the same files, size
+    and step).
 
-    Raises ClipError if no clip can be read; a file that cannot be read is listed in ``skipped``.
+    A still is a clip of one picture. Raises ClipError if nothing can be read; a file that cannot be read is in
+    ``skipped``.
     """
-    paths = list_clips(folder)
+    paths = [path for folder in folders for path in list_clips(folder, stills=True)]
     stem = cache / f"frames-{size}-{_cache_key(paths, size, step)}"
     raw, index = stem.with_suffix(".rgb"), stem.with_suffix(".json")
     if not index.exists():
@@ -87,13 +97,13 @@ def build_frame_cache(
                     pictures.extend(read_pictures(path, size, step))
                 except (av.FFmpegError, OSError) as error:
                     skipped.append((str(path), str(error)))
-                if len(pictures) < 2:
+                if not pictures:
                     continue
                 out.write(np.stack(pictures).tobytes())
                 clips.append((path.stem, total, len(pictures)))
                 total += len(pictures)
         if not clips:
-            raise ClipError(f"{folder}: none of {len(paths)} clips has two readable pictures")
+            raise ClipError(f"{', '.join(map(str, folders))}: none of {len(paths)} files has a readable picture")
         os.replace(partial, raw)
         index.write_text(json.dumps({"clips": clips, "skipped": skipped}))
     described = json.loads(index.read_text())

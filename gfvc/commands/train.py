@@ -20,7 +20,11 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--clips", type=Path, required=True, help="folder of face videos (square crops), searched recursively"
+        "--clips",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="folders of face videos (square crops), searched recursively; stills count as clips of one picture",
     )
     parser.add_argument(
         "--run",
@@ -85,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("gfvc").setLevel(logging.INFO)
     options = TrainingOptions(**{field.name: getattr(args, field.name) for field in fields(TrainingOptions)})
     files = TrainingFiles(
-        args.clips, args.run_folder, args.labels, args.validation, args.cache, args.initial, args.teacher
+        tuple(args.clips), args.run_folder, args.labels, args.validation, args.cache, args.initial, args.teacher
     )
     device = choose_device(args.device)
     if device.type == "cuda":

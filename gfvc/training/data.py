@@ -66,6 +66,7 @@ class PairSampler:
         there.
         """
         self.clips = cache.clips
+        self.weights = torch.tensor([count for _, _, count in cache.clips]).double().sqrt()
         self.device = device
         self.generator = torch.Generator().manual_seed(seed)
         self.frames = torch.from_numpy(np.asarray(cache.frames)) if device.type == "cuda" else cache.frames
@@ -85,9 +86,12 @@ class PairSampler:
         return picked.to(self.device).permute(0, 3, 1, 2).float() / 255
 
     def draw(self, count: int) -> Batch:
-        """A batch of ``count`` pairs: clip uniform, pictures uniform within it; flip, crop, scale, rotation, colour."""
+        """A batch of ``count`` pairs from one clip each; flip, crop, scale, rotation, colour.
+
+        Clips are drawn by the square root of their length, so that stills and short clips count, but not as much.
+        """
         g = self.generator
-        clip = torch.randint(len(self.clips), (count,), generator=g).tolist()
+        clip = torch.multinomial(self.weights, count, replacement=True, generator=g).tolist()
         start = torch.tensor([self.clips[c][1] for c in clip])
         length = torch.tensor([self.clips[c][2] for c in clip])
         rows = start + (torch.rand(2, count, generator=g) * length).long()

@@ -68,13 +68,13 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """clips: folder of videos; run: folder for checkpoint, logs and samples; labels: landmark files of the clips;
-    validation:
+    """clips: folders of videos and stills; run: folder for checkpoint, logs and samples; labels: landmark files of
+    the clips; validation:
     folder of held-out videos; cache: folder of decoded pictures; initial, teacher: weights to start from and to learn
     from.
     """
 
-    clips: Path
+    clips: tuple[Path, ...]
     run: Path
     labels: Path | None = None
     validation: Path | None = None
@@ -142,7 +142,7 @@ class Trainer:
         self.sampler = PairSampler(*self._load(cache), device=device, seed=options.seed * 1000 + self.rank)
         self.held_out = []
         if files.validation is not None:
-            self.held_out = validation_pairs(build_frame_cache(files.validation, cache, options.size, 10))
+            self.held_out = validation_pairs(build_frame_cache([files.validation], cache, options.size, 10))
         torch.manual_seed(options.seed)
         self.model: FaceModel = FAMILIES[options.family]().to(device)
         if files.initial is not None:

@@ -17,7 +17,7 @@ from ..models.families import FaceModel
 def validation_pairs(frames: FrameCache, pictures: int = 8) -> list[tuple[Tensor, Tensor]]:
     """Of each clip, the first picture as key picture and up to ``pictures`` others spread over the clip."""
     pairs = []
-    for _, start, count in frames.clips:
+    for _, start, count in (clip for clip in frames.clips if clip[2] > 1):
         rows = np.unique(np.linspace(start + 1, start + count - 1, pictures).astype(int))
         chosen = torch.from_numpy(frames.frames[np.concatenate(([start], rows))]).permute(0, 3, 1, 2).float() / 255
         pairs.append((chosen[:1].expand(len(rows), -1, -1, -1).contiguous(), chosen[1:]))
