@@ -75,7 +75,8 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        return _fail(f"{error.filename or 'output'}: {error.strerror or error}")
+        name = error.filename or getattr(locals().get("args"), "output", "output")
+        return _fail(f"{name}: {error.strerror or error}")
     except KeyboardInterrupt:
         print("gfvc: interrupted", file=sys.stderr)
         return 130

@@ -15,6 +15,11 @@ from .errors import GfvcError
 PIPE = "-"
 
 
+def is_special(path: Path) -> bool:
+    """Devices, named pipes and sockets: they are written to as they stand, never replaced."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextlib.contextmanager
 def replacing(target: Path, *, force: bool) -> Iterator[Path]:
     """Give a name beside ``target`` to write to; rename it on success, delete it on any failure.
@@ -65,6 +70,9 @@ def open_target(target: str | os.PathLike[str] | BinaryIO, *, force: bool) -> It
     elif target == PIPE:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
+    elif is_special(Path(target)):
+        with open(target, "wb") as handle:
+            yield handle
     else:
         with replacing(Path(target), force=force) as partial, partial.open("wb") as handle:
             yield handle

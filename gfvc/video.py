@@ -18,7 +18,7 @@ from bitstream import Colour
 
 from .colour import frame_colour, from_rgb, to_rgb
 from .errors import VideoError
-from .files import PIPE, replacing
+from .files import PIPE, is_special, replacing
 
 DEFAULT_RATE = Fraction(25)
 # Containers by suffix; a pipe has none and gets Matroska, which needs no seeking.
@@ -185,15 +185,19 @@ def open_writer(
     GfvcError.
     """
     with contextlib.ExitStack() as stack:
-        if isinstance(target, str | os.PathLike) and target != PIPE:
-            suffix = Path(target).suffix.lower()
+        container_format = PIPE_CONTAINER
+        if not isinstance(target, str | os.PathLike):
+            name, destination = "output", target
+        elif target == PIPE:
+            name, destination = "standard output", sys.stdout.buffer
+        elif is_special(Path(target)):
+            name, destination = str(target), stack.enter_context(open(target, "wb"))
+        else:
+            name, suffix = str(target), Path(target).suffix.lower()
             if suffix not in CONTAINERS:
                 raise VideoError(f"{target}: unknown suffix {suffix!r}, one of {', '.join(CONTAINERS)} expected")
-            name, container_format = str(target), CONTAINERS[suffix]
-            destination: object = str(stack.enter_context(replacing(Path(target), force=force)))
-        else:
-            name, container_format = "standard output" if target == PIPE else "output", PIPE_CONTAINER
-            destination = sys.stdout.buffer if target == PIPE else target
+            container_format = CONTAINERS[suffix]
+            destination = str(stack.enter_context(replacing(Path(target), force=force)))
         try:
             with av.open(destination, "w", format=container_format) as container:
                 writer = VideoWriter(container, info, crf)
