@@ -1,4 +1,7 @@
-"""Syntax of gfvc streams: bits, arithmetic coding, the `.gfv` container. Integers only; SPEC.md is its description."""
+"""Syntax of gfvc streams: bits, arithmetic coding, the `.gfv` container.
+
+Integers only; SPEC.md is its description.
+"""
 
 from .container import KeyPicture, Picture, StreamParser, StreamReader, StreamWriter
 from .errors import BitstreamError

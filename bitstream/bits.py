@@ -16,7 +16,10 @@ class BitWriter:
         self._bits = bitstring.BitStream()
 
     def u(self, value: int, bits: int) -> None:
-        """u(n). Raises ValueError if ``value`` does not fit."""
+        """u(n).
+
+        Raises ValueError if ``value`` does not fit.
+        """
         if not 0 <= value < 1 << bits:
             raise ValueError(f"{value} does not fit u({bits})")
         self._bits.append(bitstring.Bits(uint=value, length=bits))

@@ -1,9 +1,7 @@
 """The context-adaptive binary arithmetic engine of Rec. ITU-T H.266 clause 9.3, in integers.
 
-Probability estimation with two rates (9.3.2.2 and 9.3.4.3.2), the 9-bit range engine (9.3.4.3), bypass and terminate
-decoding, and the
-matching encoder (9.3.4.4 gives the decoder's; the encoder's carry handling follows from it). Codewords end on a byte,
-not on a word.
+Probability estimation with two rates, the engine with a range of 9 bits, bypass and terminating bins (9.3.4.3), and the
+encoder that matches them. A codeword ends on a byte, not on a word.
 
 A context is two integers: a fast estimate of 10 bits and a slow one of 14 bits of the probability that the bin is 1.
 """
@@ -12,7 +10,7 @@ from __future__ import annotations
 
 from .errors import BitstreamError
 
-# Windows of the two estimates, H.266 (1586..1587) with shiftIdx = 8: the fast one 2^4 bins, the slow one 2^7 bins.
+# Windows of the two estimates, what shiftIdx = 8 gives in H.266: the fast one 2^4 bins, the slow one 2^7 bins.
 SHIFT0, SHIFT1 = 4, 7
 CLAUSE = "7.3"
 

@@ -1,4 +1,7 @@
-"""The `.gfv` stream: a header, then units (SPEC.md clauses 6 and 7). Both ends stream."""
+"""The `.gfv` stream: a header, then units (SPEC.md clauses 6 and 7).
+
+Both ends stream.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ from typing import BinaryIO
 from .cabac import CabacDecoder, CabacEncoder
 from .errors import BitstreamError
 from .header import Header, read_header
-from .parameters import BinReader, BinWriter, ParameterState, code_ticks, code_values
+from .layout import VALUE_LIMIT
+from .parameters import MAX_TICKS, BinReader, BinWriter, ParameterState, code_ticks, code_values
 from .tally import StreamTally
-from .units import Unit, UnitType, leb128, parse_leb128, read_unit, write_unit
+from .units import MAX_PAYLOAD, Unit, UnitType, leb128, parse_leb128, read_unit, write_unit
 
 MAX_RUN = 256
+MAX_CONFIG = MAX_PAYLOAD[UnitType.KEY_CONFIG]
+# What a KEY_PICTURE unit has left beside its codeword of at most 64 KiB and the leb128 before it.
+MAX_CODED_PICTURE = MAX_PAYLOAD[UnitType.KEY_PICTURE] - (1 << 16) - 4
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,9 @@ class KeyPicture(Picture):
 
 
 class StreamWriter:
-    """Turns pictures into the bytes of a stream. Call `header`, then for each group `key_picture` and `parameters`,
-    then `end`.
+    """Turns pictures into the bytes of a stream.
+
+    Call `header`, then for each group `key_picture` and `parameters`, then `end`.
     """
 
     def __init__(self, header: Header) -> None:
@@ -44,6 +52,7 @@ class StreamWriter:
         self._crc = int.from_bytes(self._header_bytes[-4:], "big")
         self._units = 0
         self._config = b""
+        self._ended = False
         self._state = ParameterState(header.layout)
         self.tally = StreamTally(header, len(self._header_bytes))
 
@@ -51,18 +60,37 @@ class StreamWriter:
         return self._header_bytes
 
     def _unit(self, unit_type: UnitType, payload: bytes, ticks: Sequence[int] = ()) -> bytes:
-        data = write_unit(unit_type, payload, self._crc, self._units)
+        try:
+            data = write_unit(unit_type, payload, self._crc, self._units)
+        except ValueError:
+            # The coder has moved on without the reader: nothing that follows could be read.
+            self._ended = True
+            raise
         self.tally.add(Unit(unit_type, payload, self.tally.size_bytes, len(data)), ticks)
         self._units += 1
         return data
 
-    def _check(self, picture: Picture) -> None:
-        if len(picture.values) != self.header.layout.count:
-            raise ValueError(f"{len(picture.values)} parameters, {self.header.layout.count} expected")
+    def _check(self, pictures: Sequence[Picture]) -> None:
+        """Refuse what cannot be written before anything is: a coder that has begun a picture cannot go back."""
+        if self._ended:
+            raise ValueError("the stream has ended")
+        for picture in pictures:
+            if len(picture.values) != self.header.layout.count:
+                raise ValueError(f"{len(picture.values)} parameters, {self.header.layout.count} expected")
+            if min(picture.values) < -VALUE_LIMIT or max(picture.values) > VALUE_LIMIT:
+                raise ValueError(f"a parameter outside -{VALUE_LIMIT}..{VALUE_LIMIT}")
+            if not 1 <= picture.ticks <= MAX_TICKS and (self.tally.pictures or picture.ticks):
+                raise ValueError(f"{picture.ticks} ticks since the picture before, 1..{MAX_TICKS} expected")
 
     def key_picture(self, picture: KeyPicture) -> list[bytes]:
         """The unit of a key picture, after one with its parameter sets where those changed."""
-        self._check(picture)
+        self._check([picture])
+        if len(picture.config) > MAX_CONFIG:
+            raise ValueError(f"parameter sets of {len(picture.config)} bytes, at most {MAX_CONFIG} expected")
+        if not picture.payload:
+            raise ValueError("a key picture without coded picture")
+        if len(picture.payload) > MAX_CODED_PICTURE:
+            raise ValueError(f"a coded picture of {len(picture.payload)} bytes, at most {MAX_CODED_PICTURE} expected")
         units = []
         if picture.config != self._config:
             units.append(self._unit(UnitType.KEY_CONFIG, picture.config))
@@ -81,10 +109,12 @@ class StreamWriter:
         """One unit with the parameters of 1..256 pictures."""
         if not 1 <= len(pictures) <= MAX_RUN:
             raise ValueError(f"a run of {len(pictures)} pictures, 1..{MAX_RUN} expected")
+        if not self.tally.pictures:
+            raise ValueError("parameters before the first key picture")
+        self._check(pictures)
         engine = CabacEncoder(self._state.contexts)
         bins = BinWriter(engine)
         for picture in pictures:
-            self._check(picture)
             code_ticks(bins, picture.ticks, self.header.picture_ticks)
             code_values(bins, self._state, list(picture.values), key=False)
         payload = bytes((len(pictures) - 1,)) + engine.finish()
@@ -92,12 +122,15 @@ class StreamWriter:
 
     def end(self) -> bytes:
         """The end unit, which states the number of pictures."""
+        self._check(())
+        self._ended = True
         return self._unit(UnitType.END, leb128(self.tally.pictures))
 
 
 class StreamParser:
-    """Turns units into pictures, one unit at a time, as they arrive. Raises BitstreamError with offsets into the
-    stream.
+    """Turns units into pictures, one unit at a time, as they arrive.
+
+    Raises BitstreamError with offsets into the stream.
     """
 
     def __init__(self, header: Header, header_size: int, header_crc: int) -> None:
@@ -163,24 +196,34 @@ class StreamParser:
                 clause="6.6",
             )
         self._state.reset()
-        engine = CabacDecoder(self._state.contexts, payload[start : start + size])
-        bins = BinReader(engine)
-        values = code_values(bins, self._state, [0] * self.header.layout.count, key=True)
-        ticks = code_ticks(bins, 1, self.header.picture_ticks) if self.pictures else 0
-        engine.finish()
+        try:
+            engine = CabacDecoder(self._state.contexts, payload[start : start + size])
+            bins = BinReader(engine)
+            values = code_values(bins, self._state, [0] * self.header.layout.count, key=True)
+            ticks = code_ticks(bins, 1, self.header.picture_ticks) if self.pictures else 0
+            engine.finish()
+        except BitstreamError as error:
+            raise error.at(start) from None
         return KeyPicture(ticks, tuple(values), self._config, payload[start + size :])
 
     def _parameters(self, payload: bytes) -> list[Picture]:
         if not payload:
             raise BitstreamError("an empty parameters unit", offset=0, clause="6.7")
-        engine = CabacDecoder(self._state.contexts, payload[1:])
-        bins = BinReader(engine)
-        blank = [0] * self.header.layout.count
-        found = []
-        for _ in range(payload[0] + 1):
-            ticks = code_ticks(bins, 1, self.header.picture_ticks)
-            found.append(Picture(ticks, tuple(code_values(bins, self._state, blank, key=False))))
-        engine.finish()
+        found: list[Picture] = []
+        try:
+            engine = CabacDecoder(self._state.contexts, payload[1:])
+            bins = BinReader(engine)
+            blank = [0] * self.header.layout.count
+            last: tuple[list[int], tuple[int, ...]] = ([], ())
+            for _ in range(payload[0] + 1):
+                ticks = code_ticks(bins, 1, self.header.picture_ticks)
+                values = code_values(bins, self._state, blank, key=False)
+                # A skipped picture has the list of the one before: its tuple is shared, not copied.
+                last = last if values is last[0] else (values, tuple(values))
+                found.append(Picture(ticks, last[1]))
+            engine.finish()
+        except BitstreamError as error:
+            raise error.at(1) from None
         return found
 
     def _end(self, payload: bytes) -> None:

@@ -27,14 +27,20 @@ _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 @dataclass(frozen=True)
 class Colour:
-    """Code points of Rec. ITU-T H.273; full_range as its VideoFullRangeFlag. Key pictures are coded with this matrix
-    and range.
+    """Code points of Rec. ITU-T H.273; full_range as its VideoFullRangeFlag.
+
+    Key pictures are coded with this matrix and range.
     """
 
     primaries: int = 2
     transfer: int = 2
     matrix: int = 6
     full_range: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("primaries", "transfer", "matrix"):
+            if not 0 <= getattr(self, name) <= 255:
+                raise ValueError(f"colour {name} {getattr(self, name)}, 0..255 expected")
 
 
 @dataclass(frozen=True)
@@ -115,8 +121,9 @@ class Header:
 
 
 def read_exactly(source: BinaryIO, count: int, offset: int, what: str, clause: str) -> bytes:
-    """Read ``count`` bytes, also from a pipe that gives fewer at a time. Raises BitstreamError at the end of the
-    stream.
+    """Read ``count`` bytes, also from a pipe that gives fewer at a time.
+
+    Raises BitstreamError at the end of the stream.
     """
     parts, missing = [], count
     while missing:
@@ -133,7 +140,10 @@ def read_exactly(source: BinaryIO, count: int, offset: int, what: str, clause: s
 
 
 def read_header(source: BinaryIO) -> tuple[Header, int, int]:
-    """Read the header: (header, its size in bytes, its CRC-32). Raises BitstreamError."""
+    """Read the header: (header, its size in bytes, its CRC-32).
+
+    Raises BitstreamError.
+    """
     start = read_exactly(source, 5, 0, "file header", CLAUSE)
     if start[:3] != MAGIC:
         raise BitstreamError(
@@ -167,7 +177,10 @@ def _index(reader: BitReader, code: int, names: tuple[str, ...], what: str) -> s
 
 
 def parse_fields(fields: bytes) -> Header:
-    """Parse the bit fields of the header (clause 6.2). Raises BitstreamError with offsets into ``fields``."""
+    """Parse the bit fields of the header (clause 6.2).
+
+    Raises BitstreamError with offsets into ``fields``.
+    """
     r = BitReader(fields, clause="6.2")
     width, height = r.u(11, "picture_width"), r.u(11, "picture_height")
     time_base = (r.ue("time_base_num_minus1", MAX_TIME - 1) + 1, r.ue("time_base_den_minus1", MAX_TIME - 1) + 1)

@@ -1,5 +1,6 @@
-"""What the parameters of a stream look like: groups, quantiser steps, prediction. All integers; steps are exact
-binary fractions.
+"""What the parameters of a stream look like: groups, quantiser steps, prediction.
+
+All integers; steps are exact binary fractions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """NAL units of AVC, HEVC and VVC: splitting a byte stream, and the length-prefixed form that `.gfv` carries (SPEC.md
-clause 8).
-"""
+clause 8)."""
 
 from __future__ import annotations
 
@@ -24,8 +23,9 @@ PICTURE_TYPES = {"avc": (5,), "hevc": (19, 20, 21), "vvc": (7, 8, 9, 17, 19)}
 def split_annex_b(data: bytes) -> list[bytes]:
     """NAL units of a byte stream (H.264 Annex B and its successors), without start codes and trailing zero bytes."""
     starts = [match.end() for match in _START.finditer(data)]
-    ends = [start - 3 for start in starts[1:]] + [len(data)]
-    return [data[start:end].rstrip(b"\0") for start, end in zip(starts, ends, strict=True) if start < end]
+    ends = [*(start - 3 for start in starts[1:]), len(data)]
+    units = (data[start:end].rstrip(b"\0") for start, end in zip(starts, ends, strict=False))
+    return [unit for unit in units if unit]
 
 
 def join_annex_b(nal_units: Iterable[bytes]) -> bytes:
@@ -45,7 +45,10 @@ def pack_nal_units(nal_units: Iterable[bytes]) -> bytes:
 
 
 def unpack_nal_units(data: bytes) -> list[bytes]:
-    """The converse of `pack_nal_units`. Raises BitstreamError with offsets into ``data``."""
+    """The converse of `pack_nal_units`.
+
+    Raises BitstreamError with offsets into ``data``.
+    """
     units, position = [], 0
     while position < len(data):
         length, start = parse_leb128(data, position, clause=CLAUSE)

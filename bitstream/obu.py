@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .errors import BitstreamError
+from .units import leb128
 
 CLAUSE = "8.5"
 SEQUENCE_HEADER, TEMPORAL_DELIMITER, FRAME = 1, 2, 6
@@ -10,22 +11,17 @@ SEQUENCE_HEADER, TEMPORAL_DELIMITER, FRAME = 1, 2, 6
 _DELIMITER = bytes((TEMPORAL_DELIMITER << 3 | 2, 0))
 
 
-def _leb128(value: int) -> bytes:
-    """leb128() of AV1 clause 4.10.5, shortest form."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def parse_obus(data: bytes) -> list[tuple[int, bytes]]:
-    """(obu_type, payload) of each unit of a low-overhead stream. Raises BitstreamError."""
+    """(obu_type, payload) of each unit of a low-overhead stream.
+
+    Raises BitstreamError.
+    """
     found, position = [], 0
     while position < len(data):
         header = data[position]
         start = position + (2 if header & 4 else 1)
+        if start > len(data):
+            raise BitstreamError("obu_extension_header is missing", offset=position, clause=CLAUSE)
         size, shift = len(data) - start, 0
         if header & 2:
             size = 0
@@ -45,7 +41,9 @@ def parse_obus(data: bytes) -> list[tuple[int, bytes]]:
 
 
 def split_obus(data: bytes) -> tuple[bytes, bytes]:
-    """(sequence header, frame) of an encoder's output for one picture, both without OBU header and size. Raises
+    """(sequence header, frame) of an encoder's output for one picture, both without OBU header and size.
+
+    Raises
     ValueError.
     """
     units = parse_obus(data)
@@ -60,5 +58,5 @@ def join_obus(sequence: bytes, frame: bytes) -> bytes:
     """The converse: temporal delimiter, sequence header and frame as a low-overhead stream."""
     parts = [_DELIMITER]
     for kind, payload in ((SEQUENCE_HEADER, sequence), (FRAME, frame)):
-        parts += [bytes((kind << 3 | 2,)), _leb128(len(payload)), payload]
+        parts += [bytes((kind << 3 | 2,)), leb128(len(payload)), payload]
     return b"".join(parts)

@@ -1,7 +1,7 @@
 """Parameters of pictures <-> CABAC bins (SPEC.md clause 7): prediction, binarisation, context selection.
 
-The syntax is written down once, over a bin coder that either emits or reads: writer and reader cannot differ.
-Contexts and history persist from picture to picture and are reset at a key picture.
+The syntax is written down once, over a bin coder that either emits or reads: writer and reader cannot differ. Contexts
+and history persist from picture to picture and are reset at a key picture.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ CLASS_BOUNDS = (1, 3, 6, 9, 13, 18, 26, 38, 60, 100, 180)
 RICE = (0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3)
 # A class index for each activity up to the last bound.
 _CLASS_OF = tuple(sum(activity >= bound for bound in CLASS_BOUNDS) for activity in range(CLASS_BOUNDS[-1] + 1))
-MAX_EXTRA_RICE = 10
 
 # Contexts: same_ticks, skip (2), group_zero (3 per group, up to 16), then 12 classes of magnitude bins.
 CTX_TICKS = 0
@@ -48,10 +47,15 @@ def _divide(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
+def _clip(value: int) -> int:
+    """Predictions stay in the range of values, so that every legal value has a residual that the escape code
+    reaches."""
+    return min(max(value, -VALUE_LIMIT), VALUE_LIMIT)
+
+
 class Predictor:
     """Prediction of a picture's values from the picture before it (clause 7.2.3); knows the layout only, keeps no
-    state.
-    """
+    state."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -63,28 +67,22 @@ class Predictor:
             for group in layout.groups
         ]
 
-    def within_first(self, previous: list[int], changes: list[int], index: int) -> int:
-        """Value ``index`` of group 0: moves as the elements already coded, whose ``changes`` are known, moved on
-        average.
-        """
-        components = self.layout.groups[0].components
-        done = changes[index % components :: components]
-        return previous[index] + (_divide(sum(done), len(done)) if done else 0)
+    def within_first(self, previous: list[int], moved: list[int], index: int) -> int:
+        """Value ``index`` of group 0: moves as the elements before it moved on average; ``moved`` holds the sum of
+        their changes for each component."""
+        element, component = divmod(index, self.layout.groups[0].components)
+        return _clip(previous[index] + (_divide(moved[component], element) if element else 0))
 
-    def group(self, previous: list[int], changes: list[int], number: int, start: int) -> list[int]:
-        """All values of group ``number`` > 0, which begin at ``start``: as group 0 moved on average, if the group
-        follows it.
-        """
-        group, first = self.layout.groups[number], self.layout.groups[0]
+    def group(self, previous: list[int], moved: list[int], number: int, start: int) -> list[int]:
+        """All values of group ``number`` > 0, which begin at ``start``: as group 0 moved on average, if it follows
+        that."""
+        group = self.layout.groups[number]
         before = previous[start : start + group.count]
         if not group.follows:
             return before
         numerator, denominator = self._ratios[number]
-        shift = [
-            _divide(sum(changes[component :: first.components]) * numerator, denominator)
-            for component in range(group.components)
-        ]
-        return [value + shift[index % group.components] for index, value in enumerate(before)]
+        shift = [_divide(total * numerator, denominator) for total in moved]
+        return [_clip(value + shift[index % group.components]) for index, value in enumerate(before)]
 
 
 class ParameterState:
@@ -170,13 +168,18 @@ def code_magnitude(bins: Bins, kind: int, residual: int) -> int:
 
 def code_ticks(bins: Bins, ticks: int, expected: int) -> int:
     """Time since the picture before, in ticks of the header's time base (clause 7.2.1)."""
+    if not 1 <= ticks <= MAX_TICKS:
+        raise ValueError(f"{ticks} ticks, 1..{MAX_TICKS} expected")
     if bins.flag(CTX_TICKS, int(ticks != expected)):
         return exp_golomb(bins, 8, ticks - 1, MAX_TICKS - 1) + 1
     return expected
 
 
 def code_values(bins: Bins, state: ParameterState, values: list[int], *, key: bool) -> list[int]:
-    """All values of one picture. ``values`` is what to write; a reader's is ignored (zeros will do)."""
+    """All values of one picture.
+
+    ``values`` is what to write; a reader's is ignored (zeros will do).
+    """
     layout = state.layout
     previous = [0] * layout.count if key else state.values
     if key:
@@ -184,14 +187,14 @@ def code_values(bins: Bins, state: ParameterState, values: list[int], *, key: bo
     elif _code_skip(bins, state, values, previous):
         return previous
     result: list[int] = []
-    changes: list[int] = []
+    moved = [0] * layout.groups[0].components
     start = 0
     for number, group in enumerate(layout.groups):
         stop = start + group.count
         if key:
             _code_key_group(bins, state, values, result, number, start)
         else:
-            _code_group(bins, state, values, previous, result, changes, number, start)
+            _code_group(bins, state, values, previous, result, moved, number, start)
         start = stop
     state.values = result
     return result
@@ -223,7 +226,7 @@ def _code_group(
     values: list[int],
     previous: list[int],
     result: list[int],
-    changes: list[int],
+    moved: list[int],
     number: int,
     start: int,
 ) -> None:
@@ -232,7 +235,7 @@ def _code_group(
     predicted = None
     if number:
         # Outside group 0 nothing in the group's own values enters the prediction, so one flag can cover them all.
-        predicted = state.predictor.group(previous, changes, number, start)
+        predicted = state.predictor.group(previous, moved, number, start)
         zero = bins.flag(CTX_GROUP + 3 * number + state.group_zero[number], int(values[start:stop] == predicted))
         state.group_zero[number] = zero
         if zero:
@@ -241,7 +244,7 @@ def _code_group(
             return
     near = 0
     for index in range(start, stop):
-        reference = predicted[index - start] if predicted else state.predictor.within_first(previous, changes, index)
+        reference = predicted[index - start] if predicted else state.predictor.within_first(previous, moved, index)
         level = activity[index]
         kind = _CLASS_OF[min(2 * level + near >> 1, CLASS_BOUNDS[-1])]
         residual = code_magnitude(bins, kind, values[index] - reference)
@@ -250,7 +253,7 @@ def _code_group(
         activity[index] = level + (16 * magnitude - level >> 2)
         value = _checked(reference + residual)
         if number == 0:
-            changes.append(value - previous[index])
+            moved[index % group.components] += value - previous[index]
         result.append(value)
 
 

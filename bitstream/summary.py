@@ -11,8 +11,7 @@ from .tally import StreamTally
 
 class StreamReport(NamedTuple):
     """tally: the counts; units: a row per unit (offset, type, size_bytes, pictures); error: what ended the stream
-    early, if anything.
-    """
+    early, if anything."""
 
     tally: StreamTally
     units: list[dict[str, int | str]]
@@ -20,7 +19,10 @@ class StreamReport(NamedTuple):
 
 
 def read_report(source: BinaryIO) -> StreamReport:
-    """Read a stream to its end or to its first fault. Raises BitstreamError only if the header cannot be read."""
+    """Read a stream to its end or to its first fault.
+
+    Raises BitstreamError only if the header cannot be read.
+    """
     reader = StreamReader(source)
     tally, rows, fault = StreamTally(reader.header, reader.header_size), [], None
     try:

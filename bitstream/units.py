@@ -54,7 +54,13 @@ def checksum(unit_type: UnitType, header_crc: int, number: int, covered: bytes) 
 
 
 def leb128(value: int) -> bytes:
-    """Unsigned LEB128, least significant seven bits first."""
+    """Unsigned LEB128 of at most four bytes, least significant seven bits first.
+
+    Raises ValueError beyond 0..2^28 -
+    1.
+    """
+    if not 0 <= value < 1 << 28:
+        raise ValueError(f"{value} does not fit a leb128 of four bytes")
     out = bytearray()
     while True:
         out.append(value & 0x7F | (0x80 if value > 0x7F else 0))
@@ -64,8 +70,9 @@ def leb128(value: int) -> bytes:
 
 
 def parse_leb128(data: bytes, position: int, *, clause: str) -> tuple[int, int]:
-    """(value, position after it). Raises BitstreamError if it is cut, longer than four bytes or not the shortest
-    form.
+    """(value, position after it).
+
+    Raises BitstreamError if it is cut, longer than four bytes or not the shortest form.
     """
     value = 0
     for count in range(4):
@@ -81,7 +88,10 @@ def parse_leb128(data: bytes, position: int, *, clause: str) -> tuple[int, int]:
 
 
 def write_unit(unit_type: UnitType, payload: bytes, header_crc: int, number: int) -> bytes:
-    """A whole unit. Raises ValueError if the payload is larger than its type allows."""
+    """A whole unit.
+
+    Raises ValueError if the payload is larger than its type allows.
+    """
     if len(payload) > MAX_PAYLOAD[unit_type]:
         raise ValueError(f"{unit_type.name} payload of {len(payload)} bytes, at most {MAX_PAYLOAD[unit_type]} expected")
     covered = leb128(len(payload) << 2 | unit_type) + payload
@@ -97,7 +107,10 @@ class FramedUnit(NamedTuple):
 
 
 def frame_unit(source: BinaryIO, offset: int, header_crc: int, number: int) -> FramedUnit | None:
-    """The next unit without judging its checksum, or None at the end of the stream. Raises BitstreamError."""
+    """The next unit without judging its checksum, or None at the end of the stream.
+
+    Raises BitstreamError.
+    """
     first = source.read(1)
     if not first:
         return None
@@ -135,7 +148,10 @@ def checksum_error(framed: FramedUnit, number: int) -> BitstreamError | None:
 
 
 def read_unit(source: BinaryIO, offset: int, header_crc: int, number: int) -> Unit | None:
-    """The next unit, or None at the end of the stream. Raises BitstreamError."""
+    """The next unit, or None at the end of the stream.
+
+    Raises BitstreamError.
+    """
     framed = frame_unit(source, offset, header_crc, number)
     if framed is None:
         return None

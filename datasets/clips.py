@@ -1,6 +1,5 @@
 """Clips for training: every picture of a folder of videos, decoded once into one memory-mapped file of small RGB
-pictures.
-"""
+pictures."""
 
 from __future__ import annotations
 
@@ -37,8 +36,9 @@ class FrameCache:
 
 
 def list_clips(folder: Path, *, stills: bool = False) -> list[Path]:
-    """Video files in and below ``folder`` in name order, with ``stills`` pictures too. Raises ClipError if there is
-    none.
+    """Video files in and below ``folder`` in name order, with ``stills`` pictures too.
+
+    Raises ClipError if there is none.
     """
     if not folder.is_dir():
         raise ClipError(f"{folder}: not a folder; a folder of video files is expected")
@@ -77,8 +77,8 @@ def build_frame_cache(
     step: int = 1,
     progress: Callable[[list[Path]], Iterator[Path]] = iter,
 ) -> FrameCache:
-    """Decode the clips and stills of ``folders`` into ``cache`` (or reuse what lies there for the same files, size
-    and step).
+    """Decode the clips and stills of ``folders`` into ``cache`` (or reuse what lies there for the same files, size and
+    step).
 
     A still is a clip of one picture. Raises ClipError if nothing can be read; a file that cannot be read is in
     ``skipped``.

@@ -35,16 +35,19 @@ def laplacian_pictures(layout: Layout, scale: float, pictures: int, seed: int) -
     residuals = np.rint(np.random.default_rng(seed).laplace(0, scale, (pictures, layout.count))).astype(int)
     values = [[0] * layout.count]
     for row in residuals:
-        changes: list[int] = []
+        before, picture, moved = values[-1], [], [0]
         for index, residual in enumerate(row):
-            predicted = predictor.within_first(values[-1], changes, index)
-            changes.append(predicted + int(residual) - values[-1][index])
-        values.append([before + change for before, change in zip(values[-1], changes, strict=True)])
+            picture.append(predictor.within_first(before, moved, index) + int(residual))
+            moved[0] += picture[-1] - before[index]
+        values.append(picture)
     return values
 
 
 def measure(scale: float, pictures: int, values: int, seed: int) -> dict[str, float]:
-    """Speed both ways and the ratio of coded size to entropy. Raises RuntimeError if decoding gives other values."""
+    """Speed both ways and the ratio of coded size to entropy.
+
+    Raises RuntimeError if decoding gives other values.
+    """
     layout = Layout((Group(values, 1, 24, False),))
     source = laplacian_pictures(layout, scale, pictures, seed)
     state = ParameterState(layout)

@@ -1,6 +1,7 @@
-"""gfvc: a generative face video codec. `encode`, `decode`, and the streaming `Encoder` and `Decoder` behind them.
+"""gfvc: a generative face video codec.
 
-The names are loaded on first use, so that `gfvc info` and `gfvc check` need neither torch nor FFmpeg.
+`encode`, `decode`, and the streaming `Encoder` and `Decoder` behind them. The names are loaded on first use, so that
+`gfvc info` and `gfvc check` need neither torch nor FFmpeg.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """RGB <-> YUV through swscale, with matrix and range always explicit and rounding exact.
 
 swscale's fast paths are several levels off on flat colours; with the flags below a round trip of 8-bit RGB through
-limited range is
-within two levels (measured by tests/gfvc/test_colour.py against the formulas of Rec. ITU-T H.273 clause 8.3).
+limited range is within two levels (measured by tests/gfvc/test_colour.py against the formulas of Rec. ITU-T H.273
+clause 8.3).
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ _MATRICES = {
 
 def known_matrix(matrix: int, height: int) -> int:
     """``matrix`` if YUV can be made with it, else the usual one for the size: BT.709 from 720 lines on, BT.601
-    below.
-    """
+    below."""
     return matrix if matrix in _MATRICES else 1 if height >= 720 else 6
 
 
@@ -46,8 +45,7 @@ def _range(full: bool) -> ColorRange:
 
 def frame_colour(frame: av.VideoFrame) -> Colour:
     """Colour description of a decoded frame; what it leaves open is filled as players do (limited range, matrix by
-    size).
-    """
+    size)."""
     full = int(frame.color_range) == int(ColorRange.JPEG) or frame.format.name.startswith("yuvj")
     return Colour(
         int(frame.color_primaries), int(frame.color_trc), known_matrix(int(frame.colorspace), frame.height), full
@@ -69,8 +67,7 @@ def to_rgb(frame: av.VideoFrame, colour: Colour) -> np.ndarray:
 
 def from_rgb(picture: np.ndarray, colour: Colour, pixel_format: str) -> av.VideoFrame:
     """uint8 [H, W, 3] RGB -> frame of ``pixel_format`` (yuv420p, yuv444p, ...) with the matrix and range of
-    ``colour``.
-    """
+    ``colour``."""
     space = _MATRICES[known_matrix(colour.matrix, picture.shape[0])]
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     return frame.reformat(

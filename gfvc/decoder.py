@@ -50,8 +50,9 @@ class Decoder:
 
     @torch.inference_mode()
     def push(self, picture: Picture) -> TimedPicture:
-        """Show a picture. Raises BitstreamError if a key picture cannot be decoded (its offset is that in the
-        payload).
+        """Show a picture.
+
+        Raises BitstreamError if a key picture cannot be decoded (its offset is that in the payload).
         """
         self._pts += picture.ticks
         parameters = self._tensor(picture)

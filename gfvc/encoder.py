@@ -28,7 +28,10 @@ SCENE_CUT = 0.16
 
 
 class Encoder:
-    """Streaming encoder of one video. Give it pictures with `push`; send what comes back; end with `flush`."""
+    """Streaming encoder of one video.
+
+    Give it pictures with `push`; send what comes back; end with `flush`.
+    """
 
     def __init__(self, info: VideoInfo, options: EncoderOptions | None = None) -> None:
         """Raises GfvcError (and its kinds) for sizes, options, models or codecs that do not work."""
@@ -80,8 +83,9 @@ class Encoder:
 
     @torch.inference_mode()
     def push(self, picture: TimedPicture) -> list[bytes]:
-        """Encode the next picture; returns the units that are ready, often none. Raises VideoError for another
-        picture size.
+        """Encode the next picture; returns the units that are ready, often none.
+
+        Raises VideoError for another picture size.
         """
         if picture.rgb.shape != (self.info.height, self.info.width, 3):
             raise VideoError(

@@ -1,4 +1,7 @@
-"""Errors of the codec that a user can cause. `bitstream.BitstreamError` is the other one."""
+"""Errors of the codec that a user can cause.
+
+`bitstream.BitstreamError` is the other one.
+"""
 
 from __future__ import annotations
 

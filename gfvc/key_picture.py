@@ -1,7 +1,7 @@
 """Key pictures through FFmpeg's codecs (PyAV): one intra picture in, parameter sets and coded picture out, and back.
 
-What `.gfv` carries is split in two: `config`, the parameter sets, sent again only when they change, and `payload`,
-the coded picture alone. Delimiters, SEI and version strings are dropped. SPEC.md clause 8 states both for each codec.
+What `.gfv` carries is split in two: `config`, the parameter sets, sent again only when they change, and `payload`, the
+coded picture alone. Delimiters, SEI and version strings are dropped. SPEC.md clause 8 states both for each codec.
 """
 
 from __future__ import annotations
@@ -113,8 +113,9 @@ class KeyPictureCodec:
         self._coded_width, self._coded_height = width + width % 2, height + height % 2
 
     def encode(self, picture: np.ndarray, qp: int) -> CodedPicture:
-        """uint8 [H, W, 3] RGB -> coded picture. Raises KeyCodecError if the encoder is missing or ``qp`` is out of
-        range.
+        """uint8 [H, W, 3] RGB -> coded picture.
+
+        Raises KeyCodecError if the encoder is missing or ``qp`` is out of range.
         """
         if not 0 <= qp <= self.entry.max_qp:
             raise KeyCodecError(f"key QP {qp}, 0..{self.entry.max_qp} expected for {self.codec}")
@@ -166,7 +167,10 @@ class KeyPictureCodec:
         return CodedPicture(pack_nal_units(sets), pack_nal_units(coded))
 
     def elementary_stream(self, coded: CodedPicture) -> bytes:
-        """The picture as a stream that any decoder of the codec reads. Raises BitstreamError."""
+        """The picture as a stream that any decoder of the codec reads.
+
+        Raises BitstreamError.
+        """
         if self.codec == "av1":
             return join_obus(coded.config, coded.payload)
         sets = unpack_nal_units(coded.config)
@@ -175,8 +179,9 @@ class KeyPictureCodec:
         return join_annex_b(sets + unpack_nal_units(coded.payload))
 
     def decode(self, coded: CodedPicture) -> np.ndarray:
-        """Coded picture -> uint8 [H, W, 3] RGB. Raises BitstreamError if it is not one, KeyCodecError if the decoder
-        is missing.
+        """Coded picture -> uint8 [H, W, 3] RGB.
+
+        Raises BitstreamError if it is not one, KeyCodecError if the decoder is missing.
         """
         name = decoder_name(self.codec)
         if name is None:

@@ -14,7 +14,10 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one. Raises GfvcError if CUDA is asked for and missing."""
+    """`auto` is CUDA where there is one.
+
+    Raises GfvcError if CUDA is asked for and missing.
+    """
     if name not in DEVICES:
         raise GfvcError(f"device {name!r}, one of {', '.join(DEVICES)} expected")
     if name == "cuda" and not torch.cuda.is_available():

@@ -1,6 +1,5 @@
 """Facial parameters between float and integer: the quantiser with its dead zone, and the layout of a family in a
-stream.
-"""
+stream."""
 
 from __future__ import annotations
 
@@ -26,8 +25,8 @@ class Quantiser:
     """Float parameters <-> integers of one stream.
 
     A value whose distance from its prediction is at most ``dead_zone`` steps is not sent: noise of the analysis then
-    costs nothing
-    and a still head stays still, while the error never exceeds the larger of half a step and the dead zone.
+    costs nothing and a still head stays still, while the error never exceeds the larger of half a step and the dead
+    zone.
     """
 
     def __init__(self, layout: Layout, dead_zone: float = 0.75) -> None:
@@ -50,14 +49,15 @@ class Quantiser:
         """Float [n] of a driving picture -> integers, given those of the picture before it."""
         target = self._scaled(parameters).tolist()
         values: list[int] = []
-        changes: list[int] = []
+        components = self.layout.groups[0].components
+        moved = [0] * components
         for index in range(self.layout.groups[0].count):
-            value = self._choose(target[index], self._predictor.within_first(previous, changes, index))
-            changes.append(value - previous[index])
+            value = self._choose(target[index], self._predictor.within_first(previous, moved, index))
+            moved[index % components] += value - previous[index]
             values.append(value)
         for number in range(1, len(self.layout.groups)):
             start = len(values)
-            predicted = self._predictor.group(previous, changes, number, start)
+            predicted = self._predictor.group(previous, moved, number, start)
             values += [self._choose(target[start + i], p) for i, p in enumerate(predicted)]
         return values
 

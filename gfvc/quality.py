@@ -1,4 +1,7 @@
-"""The quality measure of the encoder's closed loop. Evaluation has its own metrics; this one has to be quick."""
+"""The quality measure of the encoder's closed loop.
+
+Evaluation has its own metrics; this one has to be quick.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,7 @@ def luma(pictures: Tensor, size: int) -> Tensor:
 
 def structural_similarity(a: Tensor, b: Tensor) -> float:
     """Mean SSIM (Wang et al., 2004) of luma reduced to 128 pixels, 8x8 uniform windows every 4 pixels: -1..1, 1 is
-    equal.
-    """
+    equal."""
     a, b = luma(a, WORKING_SIZE), luma(b, WORKING_SIZE)
     means = [F.avg_pool2d(x, 8, 4) for x in (a, b, a * a, b * b, a * b)]
     variance_a, variance_b = means[2] - means[0] ** 2, means[3] - means[1] ** 2
@@ -39,8 +41,7 @@ def picture_change(a: Tensor, b: Tensor) -> float:
 
 def to_tensor(rgb, device: torch.device) -> Tensor:
     """uint8 [H, W, 3] -> float [1, 3, H', W'] in 0..1 with edges repeated up to multiples of 4, as the networks
-    need.
-    """
+    need."""
     picture = torch.from_numpy(rgb).to(device).permute(2, 0, 1)[None].float() / 255
     height, width = picture.shape[-2:]
     return F.pad(picture, (0, -width % 4, 0, -height % 4), mode="replicate")

@@ -1,4 +1,7 @@
-"""Read and write video files and pipes (PyAV). Pictures are RGB uint8 [H, W, 3] here and everywhere above."""
+"""Read and write video files and pipes (PyAV).
+
+Pictures are RGB uint8 [H, W, 3] here and everywhere above.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,7 @@ class TimedPicture(NamedTuple):
 @dataclass(frozen=True)
 class VideoInfo:
     """width, height after rotation; time_base: seconds per tick; picture_ticks: usual duration of a picture in
-    ticks.
-    """
+    ticks."""
 
     width: int
     height: int
@@ -54,10 +56,11 @@ class VideoInfo:
 
 
 class VideoReader:
-    """Iterate over the pictures of a file, of `-` (standard input) or of a binary file object. A context manager.
+    """Iterate over the pictures of a file, of `-` (standard input) or of a binary file object.
 
-    Raises VideoError if it cannot be opened, has no video stream or no picture, or fails in the middle (after all
-    pictures before the fault). Rotation metadata is applied. Other streams, sound among them, are not read.
+    A context manager.     Raises VideoError if it cannot be opened, has no video stream or no picture, or fails in the
+    middle (after all     pictures before the fault). Rotation metadata is applied. Other streams, sound among them, are
+    not read.
     """
 
     def __init__(self, source: str | os.PathLike[str] | BinaryIO) -> None:
@@ -160,7 +163,10 @@ class VideoWriter:
         self._count = 0
 
     def write(self, picture: TimedPicture) -> None:
-        """Append a picture. Raises VideoError if that fails, on a full disk for example."""
+        """Append a picture.
+
+        Raises VideoError if that fails, on a full disk for example.
+        """
         if self._format == "rgb24":
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture.rgb), format="rgb24")
         else:

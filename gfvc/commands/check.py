@@ -1,6 +1,6 @@
-"""`gfvc check FILE`: verify a stream against SPEC.md. Needs neither torch nor FFmpeg.
+"""`gfvc check FILE`: verify a stream against SPEC.md.
 
-Exit code 0: conforming; 1: not; 2: not a stream, or not readable.
+Needs neither torch nor FFmpeg. Exit code 0: conforming; 1: not; 2: not a stream, or not readable.
 """
 
 from __future__ import annotations

@@ -83,7 +83,10 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def options_from(args: argparse.Namespace) -> EncoderOptions:
-    """EncoderOptions from parsed arguments. Raises GfvcError for values out of range."""
+    """EncoderOptions from parsed arguments.
+
+    Raises GfvcError for values out of range.
+    """
     return EncoderOptions(
         family=args.family,
         weights=args.weights,

@@ -1,4 +1,7 @@
-"""`gfvc info FILE`: header, groups, units and the cost. Needs neither torch nor FFmpeg."""
+"""`gfvc info FILE`: header, groups, units and the cost.
+
+Needs neither torch nor FFmpeg.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`gfvc train`: train a model on a folder of clips. Runs from a checkout, which has the `datasets` package."""
+"""`gfvc train`: train a model on a folder of clips.
+
+Runs from a checkout, which has the `datasets` package.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Analysis networks: picture -> facial parameters. They see a 128x128 area-reduced picture, whatever the size of the
-original.
+"""Analysis networks: picture -> facial parameters.
+
+They see a 128x128 area-reduced picture, whatever the size of the original.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Small building blocks shared by the networks. No normalisation layers: nothing to fold, and no batch statistics."""
+"""Small building blocks shared by the networks.
+
+No normalisation layers: nothing to fold, and no batch statistics.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,7 @@ from torch.nn import functional as F
 
 class ResidualBlock(nn.Module):
     """x + conv(act(conv(act(x)))), the last convolution starting at zero so that depth does not disturb the start of
-    training.
-    """
+    training."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -50,8 +52,7 @@ class Up(nn.Module):
 
 def picture_grid(height: int, width: int, like: Tensor) -> Tensor:
     """Sample centres of a picture in normalised coordinates, x then y: [height, width, 2], -1..1, on the device of
-    ``like``.
-    """
+    ``like``."""
     y = (torch.arange(height, device=like.device, dtype=like.dtype) * 2 + 1) / height - 1
     x = (torch.arange(width, device=like.device, dtype=like.dtype) * 2 + 1) / width - 1
     return torch.stack((x[None, :].expand(height, width), y[:, None].expand(height, width)), dim=-1)
@@ -81,8 +82,7 @@ def warp(source: Tensor, grid: Tensor) -> Tensor:
 
 def resize_grid(grid: Tensor, height: int, width: int) -> Tensor:
     """Resize a sampling grid [B, h, w, 2] to [B, height, width, 2]; the offset from identity is what is
-    interpolated.
-    """
+    interpolated."""
     if grid.shape[1] == height and grid.shape[2] == width:
         return grid
     offset = (grid - picture_grid(grid.shape[1], grid.shape[2], grid)).permute(0, 3, 1, 2)

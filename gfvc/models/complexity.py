@@ -19,8 +19,7 @@ def _count(work: Callable[[], object]) -> tuple[float, object]:
 @torch.no_grad()
 def measure(model: FaceModel, size: int = 256) -> dict[str, float]:
     """GMAC of `analyse`, `prepare` and `generate` for one picture of size x size (convolutions and matrix products),
-    and weights.
-    """
+    and weights."""
     picture = torch.zeros(1, 3, size + -size % 4, size + -size % 4)
     analyse, parameters = _count(lambda: model.analyse(picture))
     prepare, state = _count(lambda: model.prepare(picture, parameters))

@@ -1,5 +1,6 @@
-"""The families behind one interface: `analyse`, `prepare`, `generate`. Encoder, decoder and bitstream know none of
-them by name.
+"""The families behind one interface: `analyse`, `prepare`, `generate`.
+
+Encoder, decoder and bitstream know none of them by name.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class ParameterGroup(NamedTuple):
 
 
 class FaceModel(nn.Module):
-    """Base of all families. Parameters are float [B, n], n the sum of the groups' counts."""
+    """Base of all families.
+
+    Parameters are float [B, n], n the sum of the groups' counts.
+    """
 
     family = ""
     groups: tuple[ParameterGroup, ...] = ()
@@ -56,7 +60,7 @@ class FaceModel(nn.Module):
 
 
 class Keypoints2d(FaceModel):
-    """x and y of the explicit and implicit key points of `gfvc.models.points`, in -1..1."""
+    """X and y of the explicit and implicit key points of `gfvc.models.points`, in -1..1."""
 
     family = "keypoints2d"
     groups = (

@@ -41,7 +41,10 @@ def cards() -> list[dict[str, Any]]:
 
 
 def weights_path(name: str) -> Path:
-    """The file of shipped weights. Raises ModelError if there are none of that name."""
+    """The file of shipped weights.
+
+    Raises ModelError if there are none of that name.
+    """
     known = [card["name"] for card in cards()]
     if name not in known:
         raise ModelError(
@@ -54,7 +57,10 @@ def weights_path(name: str) -> Path:
 def load_model(
     family: str = DEFAULT_FAMILY, weights: Path | None = None, device: torch.device | None = None
 ) -> LoadedModel:
-    """The default model of a family, or the one in ``weights``. Raises ModelError."""
+    """The default model of a family, or the one in ``weights``.
+
+    Raises ModelError.
+    """
     if family not in FAMILIES:
         raise ModelError(f"family {family!r}, one of {', '.join(FAMILIES)} expected")
     return _load(weights or weights_path(DEFAULTS[family]), family, device)
@@ -63,8 +69,9 @@ def load_model(
 def load_for_stream(
     name: str, stream_hash: bytes, family: str, weights: Path | None = None, device: torch.device | None = None
 ) -> LoadedModel:
-    """The model a stream was made with. Raises ModelError if it is not here, or has other weights under the same
-    name.
+    """The model a stream was made with.
+
+    Raises ModelError if it is not here, or has other weights under the same name.
     """
     if family not in FAMILIES:
         raise ModelError(f"the stream needs family {family!r}, which this version does not know")

@@ -1,12 +1,10 @@
 """Synthesis network: key picture, its key points, driving key points -> generated picture.
 
 Dense motion follows the first order motion model (Siarohin et al., arXiv 2003.00196) in outline: a softmax mixes
-candidate motions. Ours
-differ: an affine motion fitted to the explicit points, that motion corrected at each explicit point, a shift at each
-implicit point, and rest.
-A prior on the mixing weights makes the mix a scattered-data interpolation before the network has learned anything.
-The picture itself is warped at full size and mixed with generated content by a learned mask, so that what the motion
-leaves alone is carried over.
+candidate motions. Ours differ: an affine motion fitted to the explicit points, that motion corrected at each explicit
+point, a shift at each implicit point, and rest. A prior on the mixing weights makes the mix a scattered-data
+interpolation before the network has learned anything. The picture itself is warped at full size and mixed with
+generated content by a learned mask, so that what the motion leaves alone is carried over.
 """
 
 from __future__ import annotations
@@ -45,7 +43,7 @@ def affine_fit(source: Tensor, driving: Tensor, ridge: float = 0.05) -> tuple[Te
 
 
 class Motion(NamedTuple):
-    """grid: where each sample comes from, [B, 64, 64, 2]; features [B, 32, 64, 64]."""
+    """Grid: where each sample comes from, [B, 64, 64, 2]; features [B, 32, 64, 64]."""
 
     grid: Tensor
     features: Tensor
@@ -110,8 +108,9 @@ class KeyState(NamedTuple):
 
 
 class Synthesis(nn.Module):
-    """`prepare` once per key picture, `generate` once per driving picture. Pictures are [B, 3, H, W], 0..1, H and W
-    multiples of 4.
+    """`prepare` once per key picture, `generate` once per driving picture.
+
+    Pictures are [B, 3, H, W], 0..1, H and W multiples of 4.
     """
 
     def __init__(self, width: int = 64, half_width: int = 32, warped_half: int = 16, blocks: int = 3) -> None:

@@ -16,9 +16,8 @@ from .degrade import SPACING
 
 
 class Batch(NamedTuple):
-    """key, driving: float [B, 3, S, S], 0..1; key_target: key before its codec; *_marks: [B, E, 2], NaN where there
-    is no label.
-    """
+    """key, driving: float [B, 3, S, S], 0..1; key_target: key before its codec; *_marks: [B, E, 2], NaN where there is
+    no label."""
 
     key: Tensor
     key_target: Tensor
@@ -29,8 +28,7 @@ class Batch(NamedTuple):
 
 def random_affine(count: int, generator: torch.Generator, spread: float) -> Tensor:
     """Random similarity transforms as [count, 2, 3]: rotation up to 0.25 rad, scale and shift up to 0.2, times
-    ``spread``.
-    """
+    ``spread``."""
     u = (torch.rand(count, 4, generator=generator) * 2 - 1) * spread
     angle, scale = 0.25 * u[:, 0], 1 + 0.2 * u[:, 1]
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
@@ -51,7 +49,10 @@ def transform_pictures(pictures: Tensor, affine: Tensor) -> Tensor:
 
 
 class PairSampler:
-    """Draw batches from a frame cache. On CUDA the whole cache is held on the device."""
+    """Draw batches from a frame cache.
+
+    On CUDA the whole cache is held on the device.
+    """
 
     def __init__(
         self,
@@ -62,9 +63,8 @@ class PairSampler:
         device: torch.device,
         seed: int,
     ) -> None:
-        """degraded: pictures of `degrade.degraded_rows` after a key-picture codec; half of the key pictures come from
-        there.
-        """
+        """Degraded: pictures of `degrade.degraded_rows` after a key-picture codec; half of the key pictures come from
+        there."""
         self.clips = cache.clips
         self.weights = torch.tensor([count for _, _, count in cache.clips]).double().sqrt()
         self.device = device

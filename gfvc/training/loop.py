@@ -68,8 +68,9 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """clips: folders of videos and stills; run: folder for checkpoint, logs and samples; labels: landmark files of
-    the clips; validation:
+    """clips: folders of videos and stills; run: folder for checkpoint, logs and samples; labels: landmark files of the
+    clips; validation:
+
     folder of held-out videos; cache: folder of decoded pictures; initial, teacher: weights to start from and to learn
     from.
     """
@@ -92,8 +93,7 @@ class Logged(NamedTuple):
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """`auto` is bfloat16 on CUDA and on CPUs that compute in it, float32 elsewhere: there bfloat16 is emulated, and
-    slow.
-    """
+    slow."""
     if precision != "auto":
         return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     if device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported():
@@ -102,7 +102,10 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
 
 
 def load_matching(model: FaceModel, path: Path) -> None:
-    """Load the tensors of a safetensors file whose names and shapes fit. Raises GfvcError if none does."""
+    """Load the tensors of a safetensors file whose names and shapes fit.
+
+    Raises GfvcError if none does.
+    """
     try:
         weights = load_file(path)
     except (OSError, ValueError) as error:
@@ -116,7 +119,10 @@ def load_matching(model: FaceModel, path: Path) -> None:
 
 
 def load_teacher(path: Path) -> FaceModel:
-    """A whole model from its weights file, of whichever family fits. Raises GfvcError."""
+    """A whole model from its weights file, of whichever family fits.
+
+    Raises GfvcError.
+    """
     for family in FAMILIES.values():
         model = family()
         try:
@@ -200,7 +206,10 @@ class Trainer:
         os.replace(partial, self.checkpoint)
 
     def resume(self) -> bool:
-        """Continue from the run's checkpoint if it has one. Raises GfvcError where its options differ from ours."""
+        """Continue from the run's checkpoint if it has one.
+
+        Raises GfvcError where its options differ from ours.
+        """
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
@@ -228,7 +237,10 @@ class Trainer:
         return options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
     def train_step(self) -> tuple[StepResult, Batch]:
-        """One optimiser step. A step whose gradient is not finite changes nothing."""
+        """One optimiser step.
+
+        A step whose gradient is not finite changes nothing.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
         batch = self.sampler.draw(self.options.batch)
@@ -255,7 +267,10 @@ class Trainer:
     def fit(
         self, *, log_every: int = 100, save_every: int = 500, report: Callable[[Logged], None] = lambda logged: None
     ) -> dict[str, Tensor]:
-        """Train to ``options.steps``; returns the averaged weights. ``report`` is called with what is logged."""
+        """Train to ``options.steps``; returns the averaged weights.
+
+        ``report`` is called with what is logged.
+        """
         started, since, sums, count = time.monotonic(), self.step, {}, 0
         while self.step < self.options.steps:
             result, batch = self.train_step()

@@ -1,4 +1,7 @@
-"""Training losses. Pictures are [B, 3, H, W] in 0..1."""
+"""Training losses.
+
+Pictures are [B, 3, H, W] in 0..1.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +47,7 @@ def ssim_loss(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
 
 def point_loss(points: Tensor, marks: Tensor) -> Tensor:
     """Mean absolute distance of points [B, K, 2] and as many marks, mouth and eyes twice; unknown marks (NaN) do not
-    count.
-    """
+    count."""
     known = torch.isfinite(marks)
     weight = known.float()
     weight[:, MOUTH_SLICE] *= 2
@@ -55,8 +57,7 @@ def point_loss(points: Tensor, marks: Tensor) -> Tensor:
 
 
 def equivariance_loss(moved: Tensor, expected: Tensor) -> Tensor:
-    """Mean distance of the implicit points of a transformed picture from where they should be; those off the picture
-    do not count.
-    """
+    """Mean distance of the implicit points of a transformed picture from where they should be; those off the picture do
+    not count."""
     inside = (expected.abs() < 0.95).all(-1, keepdim=True)
     return ((moved - expected).abs() * inside)[:, EXPLICIT_COUNT:].mean()
