@@ -46,7 +46,7 @@ class EncoderOptions:
     key_qp: int | None = None
     chroma: str = "420"
     quantiser: int = 0
-    dead_zone: float = 0.75
+    dead_zone: float = 1.0
     key_interval: int | None = None
     key_refresh: str = "auto"
     refresh_threshold: float = 0.6

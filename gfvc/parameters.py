@@ -29,7 +29,7 @@ class Quantiser:
     zone.
     """
 
-    def __init__(self, layout: Layout, dead_zone: float = 0.75) -> None:
+    def __init__(self, layout: Layout, dead_zone: float = 1.0) -> None:
         if not 0 <= dead_zone <= 8:
             raise ValueError(f"dead zone {dead_zone}, 0..8 steps expected")
         self.layout = layout

@@ -65,9 +65,9 @@ class Keypoints2d(FaceModel):
     family = "keypoints2d"
     groups = (
         ParameterGroup("pose", 2 * len(POSE), 2, 24),
-        ParameterGroup("mouth", 2 * len(MOUTH), 2, 26, True),
-        ParameterGroup("eyes", 2 * len(EYES), 2, 26, True),
-        ParameterGroup("implicit", 2 * IMPLICIT_COUNT, 2, 20),
+        ParameterGroup("mouth", 2 * len(MOUTH), 2, 25, True),
+        ParameterGroup("eyes", 2 * len(EYES), 2, 25, True),
+        ParameterGroup("implicit", 2 * IMPLICIT_COUNT, 2, 19),
     )
 
     def __init__(self) -> None:
