@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,8 @@ def list_clips(folder: Path, *, stills: bool = False) -> list[Path]:
 def read_pictures(path: Path, size: int, step: int = 1) -> Iterator[np.ndarray]:
     """Each ``step``-th picture of a clip, its central square scaled to uint8 [size, size, 3] RGB."""
     with av.open(str(path)) as container:
+        if not container.streams.video:
+            raise ClipError("no video stream")
         for index, frame in enumerate(container.decode(video=0)):
             if index % step:
                 continue
@@ -83,28 +86,35 @@ def build_frame_cache(
     A still is a clip of one picture. Raises ClipError if nothing can be read; a file that cannot be read is in
     ``skipped``.
     """
-    paths = [path for folder in folders for path in list_clips(folder, stills=True)]
+    # A clip's name is its path below its folder: VoxCeleb has the same file names under many identities.
+    names = {
+        path: path.relative_to(folder).with_suffix("").as_posix()
+        for folder in folders
+        for path in list_clips(folder, stills=True)
+    }
+    paths = list(names)
     stem = cache / f"frames-{size}-{_cache_key(paths, size, step)}"
     raw, index = stem.with_suffix(".rgb"), stem.with_suffix(".json")
     if not index.exists():
         cache.mkdir(parents=True, exist_ok=True)
         clips, skipped, total = [], [], 0
-        partial = stem.with_suffix(".partial")
-        with partial.open("wb") as out:
+        # Each builder has a file of its own: processes of one training run may build the same cache at once.
+        with tempfile.NamedTemporaryFile(dir=cache, suffix=".partial", delete=False) as out:
             for path in progress(paths):
                 pictures = []
                 try:
                     pictures.extend(read_pictures(path, size, step))
-                except (av.FFmpegError, OSError) as error:
+                except (av.FFmpegError, OSError, ClipError) as error:
                     skipped.append((str(path), str(error)))
                 if not pictures:
                     continue
                 out.write(np.stack(pictures).tobytes())
-                clips.append((path.stem, total, len(pictures)))
+                clips.append((names[path], total, len(pictures)))
                 total += len(pictures)
         if not clips:
+            os.unlink(out.name)
             raise ClipError(f"{', '.join(map(str, folders))}: none of {len(paths)} files has a readable picture")
-        os.replace(partial, raw)
+        os.replace(out.name, raw)
         index.write_text(json.dumps({"clips": clips, "skipped": skipped}))
     described = json.loads(index.read_text())
     clips = tuple((name, start, count) for name, start, count in described["clips"])

@@ -7,7 +7,7 @@ them; the codec itself does not need MediaPipe. The package pins an old NumPy, s
     .venv-landmarks/bin/python -m datasets.landmarks CLIPS LABELS
 
 For every ``CLIPS/name.mp4`` (or a still picture) it writes ``LABELS/name.npy``: float16 ``[T, 478, 2]``, x and y from
--1 (centre of the first sample is slightly inside) to 1 across the picture, and NaN for pictures without a face.
+-1 to 1 across the picture, and NaN for pictures without a face.
 """
 
 from __future__ import annotations
@@ -46,15 +46,16 @@ def main() -> int:
     except ModuleNotFoundError:
         parser.error("mediapipe is not installed: pip install mediapipe==0.10.21 (in an environment of its own)")
     args.labels.mkdir(parents=True, exist_ok=True)
-    clips = sorted(p for p in args.clips.iterdir() if p.suffix.lower() in SUFFIXES)
+    clips = sorted(p for p in args.clips.rglob("*") if p.suffix.lower() in SUFFIXES)
     for index, path in enumerate(clips):
-        target = args.labels / f"{path.stem}.npy"
+        target = (args.labels / path.relative_to(args.clips)).with_suffix(".npy")
         if target.exists():
             continue
         with mediapipe.solutions.face_mesh.FaceMesh(
             static_image_mode=True, refine_landmarks=True, max_num_faces=1
         ) as mesh:
             marks = label_clip(mesh, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(".partial")
         with partial.open("wb") as handle:
             np.save(handle, marks)

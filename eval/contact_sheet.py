@@ -1,6 +1,6 @@
 """Original, repeated key picture and decoded pictures of a clip under each other, as one PNG.
 
-    python -m eval.contact_sheet ORIGINAL DECODED OUT.png [--columns 6]
+python -m eval.contact_sheet ORIGINAL DECODED OUT.png [--columns 6]
 """
 
 from __future__ import annotations

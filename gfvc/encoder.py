@@ -92,6 +92,8 @@ class Encoder:
                 f"a picture of shape {picture.rgb.shape}, ({self.info.height}, {self.info.width}, 3) expected"
             )
         ticks = 0 if self._last_pts is None else picture.pts - self._last_pts
+        if self._last_pts is not None and not 1 <= ticks <= MAX_TIME:
+            raise VideoError(f"a picture at tick {picture.pts} after one at {self._last_pts}; times have to rise")
         self._last_pts = picture.pts
         shown = to_tensor(picture.rgb, self.device)
         units: list[bytes] = []

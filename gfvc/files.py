@@ -26,6 +26,8 @@ def replacing(target: Path, *, force: bool) -> Iterator[Path]:
 
     Raises GfvcError if ``target`` exists and ``force`` is not set, or its folder does not exist.
     """
+    # Through a symbolic link, what it names is replaced and the link stays.
+    target = Path(os.path.realpath(target))
     if target.is_dir():
         raise GfvcError(f"{target}: is a folder, a file name expected")
     if not target.parent.is_dir():

@@ -58,8 +58,8 @@ class VideoInfo:
 class VideoReader:
     """Iterate over the pictures of a file, of `-` (standard input) or of a binary file object.
 
-    A context manager.     Raises VideoError if it cannot be opened, has no video stream or no picture, or fails in the
-    middle (after all     pictures before the fault). Rotation metadata is applied. Other streams, sound among them, are
+    A context manager. Raises VideoError if it cannot be opened, has no video stream or no picture, or fails in the
+    middle (after all pictures before the fault). Rotation metadata is applied. Other streams, sound among them, are
     not read.
     """
 
@@ -88,7 +88,8 @@ class VideoReader:
         self._container.close()
 
     def _probe(self) -> tuple[VideoInfo, av.VideoFrame]:
-        if not self._container.streams.video:
+        # FFmpeg draws any text file as a terminal's screen.
+        if not self._container.streams.video or self._container.format.name == "tty":
             raise VideoError(f"{self.name}: has no video stream")
         stream = self._container.streams.video[0]
         stream.thread_type = "AUTO"

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crf", type=whole_number(0, 51), default=10, help="quality of the H.264 that is written; 10 looks lossless"
     )
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where the networks run")
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output")
     parser.add_argument("--json", action="store_true", help="print the number of pictures as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")

@@ -79,7 +79,7 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="pictures per unit: 1 has the least delay, more cost less",
     )
-    parser.add_argument("--device", choices=DEVICES, default=defaults.device)
+    parser.add_argument("--device", choices=DEVICES, default=defaults.device, help="where the networks run")
 
 
 def options_from(args: argparse.Namespace) -> EncoderOptions:

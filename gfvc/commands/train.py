@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, help="write the averaged weights here (.safetensors); default RUN/FAMILY.safetensors"
     )
-    parser.add_argument("--family", choices=sorted(FAMILIES), default="keypoints2d")
+    parser.add_argument("--family", choices=sorted(FAMILIES), default="keypoints2d", help="kind of parameters")
     parser.add_argument(
         "--stage",
         choices=("full", "points", "synthesis"),
@@ -56,16 +56,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=whole_number(64, 512), default=128, help="picture side")
     parser.add_argument("--steps", type=whole_number(1, 1 << 30), default=20000, help="optimiser steps")
     parser.add_argument("--batch", type=whole_number(1, 4096), default=8, help="pairs of pictures per process and step")
-    parser.add_argument("--learning-rate", type=float, default=4e-4)
+    parser.add_argument("--learning-rate", type=float, default=4e-4, help="its peak")
     parser.add_argument("--warmup", type=whole_number(0, 1 << 20), default=200, help="steps of rising learning rate")
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the average of the weights")
-    parser.add_argument("--seed", type=whole_number(0, 1 << 30), default=0)
+    parser.add_argument("--seed", type=whole_number(0, 1 << 30), default=0, help="of weights, pairs and noise")
     parser.add_argument("--frame-step", type=whole_number(1, 1000), default=2, help="use each n-th picture of a clip")
     parser.add_argument("--degrade", action="store_true", help="half of the key pictures have been through a codec")
-    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--log-every", type=whole_number(1, 1 << 20), default=100, metavar="STEPS")
-    parser.add_argument("--save-every", type=whole_number(1, 1 << 20), default=500, metavar="STEPS")
+    parser.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where it is fast"
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    parser.add_argument(
+        "--log-every", type=whole_number(1, 1 << 20), default=100, metavar="STEPS", help="between log lines"
+    )
+    parser.add_argument(
+        "--save-every", type=whole_number(1, 1 << 20), default=500, metavar="STEPS", help="between checkpoints"
+    )
 
 
 def _require_datasets() -> None:

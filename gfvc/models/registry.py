@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,12 @@ def _load(path: Path, family: str, device: torch.device | None) -> LoadedModel:
     except RuntimeError as error:
         raise ModelError(f"{path}: does not fit family {family}: {str(error).splitlines()[-1].strip()}") from None
     model.eval().requires_grad_(False)
-    return LoadedModel(model.to(device or torch.device("cpu")), path.stem.lower(), sha256)
+    return LoadedModel(model.to(device or torch.device("cpu")), stream_name(path), sha256)
+
+
+def stream_name(path: Path) -> str:
+    """The name of weights in a stream: that of their file, as far as a header can hold it (SPEC.md clause 6.2)."""
+    return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("._-")[:32] or "model"
 
 
 def save_weights(weights: dict[str, torch.Tensor], family: str, path: Path) -> str:

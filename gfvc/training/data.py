@@ -61,7 +61,7 @@ class PairSampler:
         degraded: np.ndarray | None,
         *,
         device: torch.device,
-        seed: int,
+        seed: int = 0,
     ) -> None:
         """Degraded: pictures of `degrade.degraded_rows` after a key-picture codec; half of the key pictures come from
         there."""

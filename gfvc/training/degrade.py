@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,7 +43,7 @@ def build_degraded(
     for index, row in enumerate(progress(rows)):
         qp = int(generator.integers(*QP_RANGE, endpoint=True))
         out[index] = codec.decode(codec.encode(np.asarray(frames.frames[row]), qp))
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, out)
-    partial.replace(path)
+    with tempfile.NamedTemporaryFile(dir=cache, suffix=".partial", delete=False) as handle:
+        np.save(handle, out)
+    os.replace(handle.name, path)
     return out

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -108,7 +109,7 @@ def load_matching(model: FaceModel, path: Path) -> None:
     """
     try:
         weights = load_file(path)
-    except (OSError, ValueError) as error:
+    except (OSError, SafetensorError) as error:
         raise GfvcError(f"{path}: cannot be read as weights: {error}") from None
     own = model.state_dict()
     fitting = {name: value.float() for name, value in weights.items() if name in own and own[name].shape == value.shape}
@@ -129,7 +130,7 @@ def load_teacher(path: Path) -> FaceModel:
             model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
         except RuntimeError:
             continue
-        except (OSError, ValueError) as error:
+        except (OSError, SafetensorError) as error:
             raise GfvcError(f"{path}: cannot be read as weights: {error}") from None
         return model
     raise GfvcError(f"{path}: fits none of the families {', '.join(FAMILIES)}")
@@ -145,10 +146,12 @@ class Trainer:
         self.dtype = choose_precision(options.precision, device)
         files.run.mkdir(parents=True, exist_ok=True)
         cache = files.cache or files.run / "cache"
-        self.sampler = PairSampler(*self._load(cache), device=device, seed=options.seed * 1000 + self.rank)
+        self.sampler = PairSampler(*self._load(cache), device=device)
         self.held_out = []
         if files.validation is not None:
             self.held_out = validation_pairs(build_frame_cache([files.validation], cache, options.size, 10))
+            if not self.held_out:
+                raise GfvcError(f"{files.validation}: no clip has more than ten pictures, which --validation needs")
         torch.manual_seed(options.seed)
         self.model: FaceModel = FAMILIES[options.family]().to(device)
         if files.initial is not None:
@@ -198,8 +201,6 @@ class Trainer:
             "model": self.model.state_dict(),
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
-            "sampler": self.sampler.generator.get_state(),
-            "torch_rng": torch.get_rng_state(),
         }
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(state, partial)
@@ -224,8 +225,6 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
         self.optimiser.load_state_dict(state["optimiser"])
-        self.sampler.generator.set_state(state["sampler"].cpu())
-        torch.set_rng_state(state["torch_rng"].cpu())
         return True
 
     def learning_rate(self) -> float:
@@ -243,6 +242,10 @@ class Trainer:
         """
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
+        # Seeds depend on seed, step and process alone: a resumed run goes on exactly, in every process.
+        seed = (self.options.seed * 1_000_003 + self.step) * 4096 + self.rank
+        self.sampler.generator.manual_seed(seed)
+        torch.manual_seed(seed)
         batch = self.sampler.draw(self.options.batch)
         affine = random_affine(self.options.batch, self.sampler.generator, 1.0).to(self.device)
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):

@@ -1,0 +1,11 @@
+"""Settings of all tests: repeatable property tests, and one thread a process, so that times mean something."""
+
+import os
+
+from hypothesis import settings
+
+# Before anything imports torch; children of the tests inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("gfvc", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("gfvc")

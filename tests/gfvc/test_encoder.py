@@ -1,0 +1,180 @@
+"""Which pictures the encoder makes key pictures, what it sends, and when."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from bitstream import Colour, KeyPicture, UnitType
+from gfvc import Encoder, EncoderOptions, GfvcError, KeyCodecError, TimedPicture, VideoInfo
+from gfvc.models.families import FAMILIES
+
+from .streams import decode_stream, encode_stream, encode_units, parse_stream
+
+families = pytest.mark.parametrize("family", sorted(FAMILIES))
+CUT = 5
+
+
+def key_indices(stream):
+    return [index for index, picture in enumerate(parse_stream(stream)) if isinstance(picture, KeyPicture)]
+
+
+def noise(seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+
+
+def parameter_bytes(pictures, **options):
+    height, width = pictures[0].shape[:2]
+    encoder = Encoder(VideoInfo(width, height, Fraction(1, 25), 1, Colour()), EncoderOptions(**options))
+    for index, picture in enumerate(pictures):
+        encoder.push(TimedPicture(picture, index))
+    encoder.flush()
+    return encoder.tally.parameter_bytes, encoder.tally.summary()
+
+
+@pytest.mark.parametrize(("interval", "expected"), [(5, [0, 5, 10]), (1, list(range(12))), (12, [0]), (None, [0])])
+@pytest.mark.parametrize("refresh", ["auto", "off"])
+def test_key_interval_is_honoured(small, interval, expected, refresh):
+    assert key_indices(encode_stream(small, key_interval=interval, key_refresh=refresh)) == expected
+
+
+@families
+@pytest.mark.parametrize("second", ["inverted", "noise"])
+def test_scene_cut_starts_a_group(small, family, second):
+    after = [255 - small[0]] * 3 if second == "inverted" else [noise()] * 3
+    pictures = [*small[:CUT], *after]
+    assert key_indices(encode_stream(pictures, family=family, key_refresh="auto")) == [0, CUT]
+
+
+@families
+def test_scene_cut_starts_no_group_with_refresh_off(small, family):
+    pictures = [*small[:CUT], *[255 - small[0]] * 3]
+    assert key_indices(encode_stream(pictures, family=family, key_refresh="off")) == [0]
+
+
+def test_moving_face_is_no_scene_cut(demo):
+    assert key_indices(encode_stream(demo[::4], key_refresh="auto")) == [0]
+
+
+def test_poor_pictures_get_a_new_key_picture_no_sooner_than_the_wait_allows(small):
+    """A face dissolves so slowly into noise that no picture is a cut; the closed loop has to notice."""
+    share = np.linspace(0, 1, 24)
+    pictures = [((1 - s) * small[0] + s * noise()).astype(np.uint8) for s in share]
+    common = {"refresh_threshold": 0.9, "refresh_gain": 0.05}
+    keys = key_indices(encode_stream(pictures, refresh_wait_s=0.2, **common))
+    assert len(keys) > 1
+    assert min(np.diff(keys)) >= 5
+    assert key_indices(encode_stream(pictures, refresh_wait_s=60.0, **common)) == [0]
+    assert key_indices(encode_stream(pictures, refresh_wait_s=0.2, key_refresh="off", **common)) == [0]
+
+
+@families
+def test_still_input_costs_nothing(demo, family):
+    """Beside one correction: the key picture's parameters are those of the decoded picture."""
+    _, summary = parameter_bytes([demo[0]] * 40, family=family)
+    assert summary.kbps_parameters < 0.1
+    assert summary.key_pictures == 1
+
+
+@families
+def test_still_input_stays_still(small, family):
+    shown = decode_stream(encode_stream([small[0]] * 40, family=family))
+    assert len(shown) == 40
+    for picture in shown[2:]:
+        assert np.array_equal(picture.rgb, shown[1].rgb)
+
+
+@families
+def test_runs_of_a_still_input_are_a_few_bytes_each(small, family):
+    """All but the first, which holds the correction: count, codeword, header and checksum."""
+    units = [unit for unit in encode_units([small[0]] * 40, family=family)[1:] if unit[0] & 3 == UnitType.PARAMETERS]
+    assert len(units) == 3
+    assert max(map(len, units[1:])) <= 6
+
+
+def test_moving_input_costs_more_than_a_still_one(small):
+    still, _ = parameter_bytes([small[0]] * 12)
+    moving, _ = parameter_bytes(small)
+    assert moving > 4 * still
+
+
+@pytest.mark.parametrize("run", [1, 3, 16])
+def test_units_come_out_when_a_run_is_full(small, run):
+    encoder = Encoder(VideoInfo(64, 64, Fraction(1, 25), 1, Colour()), EncoderOptions(run=run, key_refresh="off"))
+    ready = [len(encoder.push(TimedPicture(picture, index))) for index, picture in enumerate(small)]
+    # Parameter sets and key picture, then a unit at the end of each run.
+    assert ready == [2] + [int(index % run == 0) for index in range(1, 12)]
+    assert len(encoder.flush()) == (1 if 11 % run == 0 else 2)
+
+
+def test_run_is_ended_by_a_key_picture(small):
+    units = encode_units(small, run=16, key_interval=4)
+    kinds = [unit[0] & 3 for unit in units[1:]]
+    assert kinds == [1, 2, 3, 2, 3, 2, 3, 0]
+
+
+@pytest.mark.parametrize("interval", [None, 5])
+def test_length_of_runs_does_not_change_the_pictures(small, interval):
+    streams = [encode_stream(small, run=run, key_interval=interval) for run in (1, 16)]
+    assert len(streams[0]) > len(streams[1])
+    for one, other in zip(*map(decode_stream, streams), strict=True):
+        assert one.pts == other.pts
+        assert np.array_equal(one.rgb, other.rgb)
+
+
+def test_tally_counts_what_has_been_given_out(small):
+    encoder = Encoder(VideoInfo(64, 64, Fraction(1, 25), 1, Colour()))
+    out = encoder.header_bytes()
+    for index, picture in enumerate(small):
+        out += b"".join(encoder.push(TimedPicture(picture, index)))
+        assert encoder.tally.size_bytes == len(out)
+    out += b"".join(encoder.flush())
+    assert encoder.tally.summary().size_bytes == len(out)
+    assert encoder.tally.summary().pictures == 12
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"quantiser": 13}, r"--quantiser 13, -12\.\.12"),
+        ({"dead_zone": -0.5}, r"--dead-zone -0\.5, 0\.\.8"),
+        ({"dead_zone": float("nan")}, "--dead-zone nan"),
+        ({"refresh_threshold": 1.5}, "--refresh-threshold"),
+        ({"refresh_gain": -1}, "--refresh-gain"),
+        ({"refresh_wait_s": -1}, "--refresh-wait"),
+        ({"run": 0}, r"--run 0, 1\.\.256"),
+        ({"run": 257}, r"--run 257"),
+        ({"key_interval": 0}, "--key-interval 0, at least 1"),
+        ({"key_refresh": "sometimes"}, "'sometimes', auto or off"),
+    ],
+)
+def test_options_off_their_range_are_refused_where_they_are_made(options, said):
+    with pytest.raises(GfvcError, match=said):
+        EncoderOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"family": "faces"}, GfvcError),
+        ({"key_codec": "mpeg2"}, KeyCodecError),
+        ({"key_codec": "av1", "chroma": "444"}, KeyCodecError),
+        ({"chroma": "422"}, KeyCodecError),
+        ({"device": "abacus"}, GfvcError),
+        ({"key_codec": "hevc", "key_qp": 60}, KeyCodecError),
+    ],
+)
+def test_options_that_do_not_fit_each_other_are_an_error_of_the_package(small, options, error):
+    with pytest.raises(error):
+        encode_stream(small[:1], **options)
+
+
+@pytest.mark.parametrize("second", [10, 4])
+def test_time_stamps_that_do_not_rise_are_refused(small, second):
+    """The reader sees to it; a caller of the streaming interface can get it wrong."""
+    encoder = Encoder(VideoInfo(64, 64, Fraction(1, 25), 1, Colour()), EncoderOptions(run=1))
+    encoder.push(TimedPicture(small[0], 10))
+    with pytest.raises(GfvcError):
+        encoder.push(TimedPicture(small[1], second))

@@ -1,0 +1,88 @@
+"""A stream of an earlier day still decodes to the same parameters and, nearly, the same pictures.
+
+After new weights or a change of the format: GENERATE_EXPECTED=1 python -m pytest tests/gfvc/test_golden.py
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bitstream import StreamReader
+from bitstream.check import check_stream
+
+from .streams import decode_stream, encode_stream, parse_stream
+
+FOLDER = Path(__file__).parent / "golden"
+STREAM, EXPECTED = FOLDER / "demo.gfv", FOLDER / "demo.json"
+# Levels by which a thumbnail may differ: processors round the networks' sums differently.
+TOLERANCE = 3
+GRID = 16
+
+
+def thumbnail(rgb: np.ndarray) -> np.ndarray:
+    """Mean luma (BT.601) of each cell of a 16x16 grid, [16, 16]."""
+    luma = rgb.astype(np.float64) @ (0.299, 0.587, 0.114)
+    height, width = luma.shape
+    return luma.reshape(GRID, height // GRID, GRID, width // GRID).mean((1, 3))
+
+
+def describe(stream: bytes) -> dict[str, object]:
+    """What is compared: an exact hash of the integers, and small pictures."""
+    values = np.array([picture.values for picture in parse_stream(stream)], "<i2")
+    shown = decode_stream(stream)
+    return {
+        "pictures": len(shown),
+        "model_hash": StreamReader(io.BytesIO(stream)).header.model_hash.hex(),
+        "parameters_sha256": hashlib.sha256(values.tobytes()).hexdigest(),
+        "times": [picture.pts for picture in shown],
+        "thumbnails": [np.rint(thumbnail(picture.rgb)).astype(int).flatten().tolist() for picture in shown],
+    }
+
+
+@pytest.fixture(scope="module")
+def expected(demo) -> dict[str, object]:
+    if os.environ.get("GENERATE_EXPECTED") == "1":
+        FOLDER.mkdir(exist_ok=True)
+        # One key picture in the middle, and a short last run.
+        stream = encode_stream(demo[:36:3], family="keypoints2d", run=4, key_interval=7)
+        STREAM.write_bytes(stream)
+        rows = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in describe(stream).items()]
+        EXPECTED.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+    return json.loads(EXPECTED.read_text())
+
+
+@pytest.fixture(scope="module")
+def found(expected) -> dict[str, object]:
+    return describe(STREAM.read_bytes())
+
+
+def test_stream_conforms(expected):
+    with STREAM.open("rb") as source:
+        report = check_stream(source)
+    assert report.violations == []
+    assert report.pictures == expected["pictures"] == 12
+
+
+def test_parameters_are_exactly_those_expected(expected, found):
+    for name in ("pictures", "model_hash", "parameters_sha256", "times"):
+        assert found[name] == expected[name], name
+
+
+def test_pictures_are_nearly_those_expected(expected, found):
+    difference = np.abs(np.array(found["thumbnails"]) - np.array(expected["thumbnails"]))
+    assert difference.shape == (12, GRID * GRID)
+    assert difference.max() <= TOLERANCE
+
+
+def test_thumbnails_tell_the_pictures_apart(expected):
+    """Else the comparison above would prove little."""
+    first, *others = np.array(expected["thumbnails"])
+    assert np.ptp(first) > 50
+    assert max(np.abs(other - first).max() for other in others) > TOLERANCE

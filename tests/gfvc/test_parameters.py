@@ -1,0 +1,107 @@
+"""The quantiser: bounded error, silence for a still input, integers that the syntax can hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bitstream.layout import VALUE_LIMIT
+from gfvc.models.families import FAMILIES
+from gfvc.parameters import Quantiser, stream_layout
+
+LAYOUTS = {name: stream_layout(family.groups) for name, family in FAMILIES.items()}
+families = pytest.mark.parametrize("family", sorted(LAYOUTS))
+dead_zones = st.sampled_from([0.0, 0.3, 0.5, 0.75, 1.0, 2.5, 8.0])
+
+
+def values_of(draw, family, low=-1.5, high=1.5):
+    """Parameters in the range of key points, float32 [n]."""
+    return draw(arrays(np.float32, LAYOUTS[family].count, elements=st.floats(low, high, width=32)))
+
+
+def error_in_steps(quantiser, values, parameters):
+    return np.abs(quantiser.dequantise(values).astype(np.float64) - parameters) / quantiser.steps
+
+
+@families
+@given(data=st.data(), dead_zone=dead_zones)
+def test_error_is_at_most_half_a_step_or_the_dead_zone(family, data, dead_zone):
+    quantiser = Quantiser(LAYOUTS[family], dead_zone)
+    before, now = values_of(data.draw, family), values_of(data.draw, family)
+    values = quantiser.quantise(now, quantiser.quantise_key(before))
+    assert error_in_steps(quantiser, values, now).max() <= max(0.5, dead_zone) + 1e-3
+
+
+@families
+@given(data=st.data())
+def test_key_picture_gets_the_nearest_integers(family, data):
+    quantiser = Quantiser(LAYOUTS[family])
+    parameters = values_of(data.draw, family)
+    values = quantiser.quantise_key(parameters)
+    assert all(type(value) is int for value in values)
+    assert error_in_steps(quantiser, values, parameters).max() <= 0.5 + 1e-3
+
+
+@families
+@given(data=st.data(), dead_zone=dead_zones)
+def test_equal_input_sends_nothing(family, data, dead_zone):
+    quantiser = Quantiser(LAYOUTS[family], dead_zone)
+    parameters = values_of(data.draw, family)
+    key = quantiser.quantise_key(parameters)
+    assert quantiser.quantise(parameters, key) == key
+
+
+@families
+@given(data=st.data(), dead_zone=st.sampled_from([0.75, 1.0, 2.0]))
+def test_noise_within_the_dead_zone_sends_nothing(family, data, dead_zone):
+    quantiser = Quantiser(LAYOUTS[family], dead_zone)
+    key = quantiser.quantise_key(values_of(data.draw, family))
+    noise = values_of(data.draw, family, -1, 1) * quantiser.steps * dead_zone * 0.99
+    assert quantiser.quantise(quantiser.dequantise(key) + noise, key) == key
+
+
+@families
+@given(data=st.data(), dead_zone=dead_zones)
+def test_head_that_stops_stays_where_it_was_sent(family, data, dead_zone):
+    quantiser = Quantiser(LAYOUTS[family], dead_zone)
+    moved = values_of(data.draw, family)
+    values = quantiser.quantise(moved, quantiser.quantise_key(values_of(data.draw, family)))
+    settled = quantiser.quantise(moved, values)
+    assert settled == values or dead_zone < 0.5
+    assert quantiser.quantise(moved, settled) == settled
+
+
+@families
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30, -1e30])
+def test_output_that_is_not_finite_becomes_integers_of_the_syntax(family, bad):
+    quantiser = Quantiser(LAYOUTS[family])
+    parameters = np.zeros(LAYOUTS[family].count, np.float32)
+    parameters[::3] = bad
+    key = quantiser.quantise_key(parameters)
+    later = quantiser.quantise(parameters, quantiser.quantise_key(-parameters))
+    for values in (key, later):
+        assert all(type(value) is int and abs(value) <= VALUE_LIMIT for value in values)
+
+
+@families
+def test_dequantised_values_are_float32_multiples_of_the_steps(family):
+    quantiser = Quantiser(LAYOUTS[family])
+    ones = quantiser.dequantise([1] * LAYOUTS[family].count)
+    assert ones.dtype == np.float32
+    assert np.array_equal(ones, quantiser.steps.astype(np.float32))
+
+
+@families
+def test_four_quarter_octaves_halve_the_steps(family):
+    groups = FAMILIES[family].groups
+    usual, finer = (np.array(stream_layout(groups, offset).steps()) for offset in (0, 4))
+    assert np.array_equal(finer, usual / 2)
+
+
+@pytest.mark.parametrize("dead_zone", [-0.1, 8.1, float("nan")])
+def test_dead_zone_off_its_range_is_refused(dead_zone):
+    with pytest.raises(ValueError, match="dead zone"):
+        Quantiser(LAYOUTS["compact"], dead_zone)

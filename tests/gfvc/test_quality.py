@@ -1,0 +1,85 @@
+"""The encoder's own quality measure, and pictures as tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gfvc.quality import picture_change, structural_similarity, to_rgb8, to_tensor
+
+CPU = torch.device("cpu")
+SIZES = [(64, 64), (66, 90), (256, 256), (300, 257)]
+
+
+def picture(height, width, seed=0):
+    """Smooth shapes with some texture, uint8 [height, width, 3]."""
+    y, x = np.mgrid[:height, :width]
+    base = 128 + 60 * np.sin(x / 9) * np.cos(y / 13)
+    noise = np.random.default_rng(seed).normal(0, 6, (height, width, 3))
+    return np.clip(base[..., None] + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_equal_pictures_have_similarity_one(height, width):
+    shown = to_tensor(picture(height, width), CPU)
+    assert structural_similarity(shown, shown) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_similarity_falls_as_noise_grows(height, width):
+    original = picture(height, width)
+    noise = np.random.default_rng(1).normal(0, 1, original.shape)
+    scores = [
+        structural_similarity(
+            to_tensor(original, CPU), to_tensor(np.clip(original + sigma * noise, 0, 255).astype(np.uint8), CPU)
+        )
+        for sigma in (0, 10, 30, 90)
+    ]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] - scores[-1] > 0.2
+
+
+def test_similarity_does_not_depend_on_the_order():
+    a, b = to_tensor(picture(64, 64), CPU), to_tensor(picture(64, 64, seed=3), CPU)
+    assert structural_similarity(a, b) == pytest.approx(structural_similarity(b, a), abs=1e-6)
+
+
+def test_inverted_picture_has_negative_similarity():
+    shown = to_tensor(picture(64, 64), CPU)
+    assert structural_similarity(shown, 1 - shown) < 0
+
+
+def test_picture_change_is_zero_for_equal_and_one_from_black_to_white():
+    black, white = torch.zeros(1, 3, 128, 128), torch.ones(1, 3, 128, 128)
+    assert picture_change(black, black) == 0
+    assert picture_change(black, white) == pytest.approx(1, abs=1e-5)
+
+
+def test_picture_change_is_the_mean_luma_difference():
+    shown = torch.full((1, 3, 64, 64), 0.25)
+    assert picture_change(shown, shown + 0.1) == pytest.approx(0.1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (67, 101), (65, 66), (90, 67)])
+def test_tensor_is_padded_with_its_edge_to_multiples_of_four(height, width):
+    original = picture(height, width)
+    tensor = to_tensor(original, CPU)
+    assert tensor.shape == (1, 3, -(-height // 4) * 4, -(-width // 4) * 4)
+    assert tensor.dtype == torch.float32
+    assert torch.equal(
+        tensor[:, :, height:, :width],
+        tensor[:, :, height - 1 : height, :width].expand_as(tensor[:, :, height:, :width]),
+    )
+    assert torch.equal(tensor[..., width:], tensor[..., width - 1 : width].expand_as(tensor[..., width:]))
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (67, 101), (65, 66)])
+def test_picture_survives_the_way_through_a_tensor(height, width):
+    original = picture(height, width)
+    assert np.array_equal(to_rgb8(to_tensor(original, CPU), height, width), original)
+
+
+def test_values_off_the_range_are_clipped_not_wrapped():
+    tensor = torch.tensor([-0.5, 0.5, 1.5]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    assert to_rgb8(tensor, 4, 4)[0, 0].tolist() == [0, 128, 255]

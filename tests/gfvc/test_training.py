@@ -1,0 +1,201 @@
+"""Short training runs: every stage learns what it should, and a run that was stopped goes on as if it had not been."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from gfvc import GfvcError
+from gfvc.models.families import FAMILIES
+from gfvc.models.registry import load_model, save_weights, weights_path
+from gfvc.training.loop import Trainer, TrainingFiles, TrainingOptions
+
+from .command import environment, gfvc
+from .media import read_clip, write_clip
+
+CPU = torch.device("cpu")
+families = pytest.mark.parametrize("family", sorted(FAMILIES))
+PICTURES = 2
+
+
+@pytest.fixture(scope="module")
+def clips(small, tmp_path_factory):
+    """A folder of two clips of six pictures."""
+    folder = tmp_path_factory.mktemp("clips")
+    write_clip(folder / "a.mp4", small[:6])
+    write_clip(folder / "b.mp4", small[6:])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def trainer(clips, cache):
+    """Make a trainer of the smallest kind."""
+
+    def make(run, *, teacher=None, initial=None, validation=None, **options):
+        usual = {"size": 64, "steps": 3, "batch": PICTURES, "frame_step": 1, "warmup": 1, "precision": "fp32"}
+        files = TrainingFiles((clips,), run, cache=cache, teacher=teacher, initial=initial, validation=validation)
+        return Trainer(TrainingOptions(**(usual | options)), files, CPU)
+
+    return make
+
+
+def digest(weights, family, path):
+    save_weights(weights, family, path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def changed(before, after):
+    """Names of the parts of the model of which some tensor differs."""
+    return {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+
+
+def rows(path):
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+@families
+def test_three_steps_train_all_parts_and_leave_logs_and_samples(tmp_path, small_clip, trainer, family):
+    run = tmp_path / "run"
+    trained = trainer(run, family=family, validation=small_clip.parent)
+    before = {name: value.clone() for name, value in trained.model.state_dict().items()}
+    weights = trained.fit(log_every=1)
+    assert changed(before, weights) == {"analysis", "synthesis"} | ({"decoder"} if family == "compact" else set())
+    assert all(torch.isfinite(value).all() for value in weights.values())
+    logged = rows(run / "log.csv")
+    assert [int(row["step"]) for row in logged] == [1, 2, 3]
+    assert all(float(row["l1"]) > 0 and float(row["learning_rate"]) > 0 for row in logged)
+    assert float(rows(run / "validation.csv")[-1]["psnr"]) > 5
+    # Key, driving and generated pictures below each other.
+    assert read_clip(run / "sample-000003.png")[0].shape == (3 * 64, PICTURES * 64, 3)
+
+
+@families
+def test_written_weights_are_a_model(tmp_path, trainer, family):
+    weights = trainer(tmp_path / "run", family=family, steps=1).fit()
+    sha256 = save_weights(weights, family, tmp_path / "mine.safetensors")
+    assert load_model(family, tmp_path / "mine.safetensors").sha256 == sha256
+
+
+@families
+def test_points_stage_learns_from_a_teacher_and_leaves_the_synthesis_alone(tmp_path, trainer, family):
+    trained = trainer(tmp_path / "run", family=family, stage="points", teacher=weights_path("keypoints2d-1"))
+    before = {name: value.clone() for name, value in trained.model.state_dict().items()}
+    weights = trained.fit(log_every=1)
+    assert changed(before, weights) == {"analysis"} | ({"decoder"} if family == "compact" else set())
+    assert float(rows(tmp_path / "run" / "log.csv")[0]["explicit"]) > 0
+
+
+def test_synthesis_stage_leaves_the_analysis_alone(tmp_path, trainer):
+    initial = weights_path("keypoints2d-1")
+    trained = trainer(tmp_path / "run", stage="synthesis", initial=initial)
+    before = {name: value.clone() for name, value in trained.model.state_dict().items()}
+    assert changed(before, load_model("keypoints2d", initial).model.state_dict()) == set()
+    assert changed(before, trained.fit()) == {"synthesis"}
+
+
+@pytest.mark.parametrize(("family", "stage"), [("keypoints2d", "full"), ("compact", "points")])
+def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path, trainer, family, stage):
+    options = {"family": family, "stage": stage, "steps": 4}
+    options |= {"teacher": weights_path("keypoints2d-1")} if stage == "points" else {}
+
+    def stop(logged):
+        if logged.step == 3:
+            raise KeyboardInterrupt
+
+    whole = trainer(tmp_path / "whole", **options).fit(save_every=2)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path / "parts", **options).fit(log_every=1, save_every=2, report=stop)
+    again = trainer(tmp_path / "parts", **options)
+    assert again.resume()
+    assert again.step == 2
+    parts = again.fit(save_every=2)
+    assert digest(parts, family, tmp_path / "b") == digest(whole, family, tmp_path / "a")
+
+
+def test_finished_run_gives_its_weights_again(tmp_path, trainer):
+    first = trainer(tmp_path / "run", steps=1).fit()
+    again = trainer(tmp_path / "run", steps=1)
+    assert again.resume()
+    assert digest(again.fit(), "keypoints2d", tmp_path / "b") == digest(first, "keypoints2d", tmp_path / "a")
+
+
+@pytest.mark.parametrize(("option", "value"), [("seed", 1), ("batch", 3), ("learning_rate", 1e-3), ("ema", 0.9)])
+def test_resuming_with_other_options_is_refused(tmp_path, trainer, option, value):
+    trainer(tmp_path / "run", steps=1).save()
+    with pytest.raises(GfvcError, match=f"now {option}={value}; use another --run folder"):
+        trainer(tmp_path / "run", steps=1, **{option: value}).resume()
+
+
+def test_new_run_has_nothing_to_resume(tmp_path, trainer):
+    assert not trainer(tmp_path / "run", steps=1).resume()
+
+
+def test_processes_of_a_resumed_run_draw_different_pairs(tmp_path, trainer, monkeypatch):
+    trainer(tmp_path / "run", steps=1).save()
+    batches = []
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        resumed = trainer(tmp_path / "run", steps=1)
+        assert resumed.resume()
+        batches.append(resumed.sampler.draw(PICTURES))
+    assert not torch.equal(batches[0].driving, batches[1].driving)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"family": "faces"}, "--family 'faces'"),
+        ({"stage": "all"}, "--stage 'all'"),
+        ({"size": 65}, "--size 65"),
+        ({"stage": "points"}, "needs --teacher"),
+    ],
+)
+def test_bad_options_are_an_error_of_the_package(tmp_path, trainer, options, said):
+    with pytest.raises(GfvcError, match=said):
+        trainer(tmp_path / "run", **options)
+
+
+@pytest.mark.parametrize("use", ["teacher", "initial"])
+def test_weights_that_are_none_are_named(tmp_path, trainer, use):
+    (tmp_path / "text.safetensors").write_text("no weights")
+    given = {"teacher": weights_path("keypoints2d-1"), use: tmp_path / "text.safetensors"}
+    with pytest.raises(GfvcError, match=r"text\.safetensors"):
+        trainer(tmp_path / "run", stage="points", **given)
+
+
+SHORT = "--size 64 --steps 2 --batch 2 --frame-step 1 --warmup 1 --precision fp32 --device cpu --log-every 1"
+
+
+def test_command_trains_and_states_the_hash_of_the_weights(tmp_path, clips):
+    out = tmp_path / "mine.safetensors"
+    done = gfvc("train", "--clips", clips, "--run", tmp_path / "run", "--out", out, "--degrade", *SHORT.split())
+    assert done.returncode == 0, done.stderr
+    assert f"SHA-256 {hashlib.sha256(out.read_bytes()).hexdigest()}" in done.stdout.decode()
+    assert load_model("keypoints2d", out).name == "mine"
+
+
+def test_two_processes_train_one_model(tmp_path, clips):
+    """Started as torchrun does, with a cache that both find missing."""
+    run = tmp_path / "run"
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--", "gfvc", "train"]
+    done = subprocess.run(
+        [sys.executable, *launch, "--clips", str(clips), "--run", str(run), *SHORT.split()],
+        env=environment(),
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert [int(row["step"]) for row in rows(run / "log.csv")] == [1, 2]
+    assert load_model("keypoints2d", run / "keypoints2d.safetensors")

@@ -1,0 +1,170 @@
+"""Training pairs: labels move with the pictures, draws repeat; and losses know what they measure."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from datasets.clips import FrameCache
+from gfvc.models.blocks import picture_grid
+from gfvc.models.families import EXPLICIT_COUNT
+from gfvc.models.points import EXPLICIT, MIRROR, POINT_COUNT
+from gfvc.training.data import PairSampler, random_affine, transform_pictures, transform_points
+from gfvc.training.degrade import SPACING, build_degraded, degraded_rows
+from gfvc.training.losses import equivariance_loss, point_loss, pyramid_l1, region_weight, ssim_loss
+
+from .media import psnr
+
+SIZE = 64
+CPU = torch.device("cpu")
+
+
+def dot(x: float, y: float) -> torch.Tensor:
+    """A bright spot on black, [1, 3, SIZE, SIZE]."""
+    grid = picture_grid(SIZE, SIZE, torch.zeros(1))
+    distance = ((grid - torch.tensor([x, y])) ** 2).sum(-1)
+    return torch.exp(-distance / (2 * 0.06**2)).expand(1, 3, SIZE, SIZE)
+
+
+def position(picture: torch.Tensor) -> torch.Tensor:
+    """Where the spot is: [2]."""
+    luma = picture.mean(0)
+    weight = (luma - luma.median() - 0.15 * (luma.max() - luma.median())).clamp(min=0)
+    return (weight[..., None] * picture_grid(SIZE, SIZE, weight)).sum((0, 1)) / weight.sum()
+
+
+def dot_cache(x: float, y: float, count: int = 8) -> FrameCache:
+    frame = (dot(x, y)[0].permute(1, 2, 0) * 200).byte().numpy()
+    return FrameCache(np.stack([frame] * count), (("a", 0, count // 2), ("b", count // 2, count // 2)), 1, ())
+
+
+def test_points_move_as_the_pictures_do():
+    torch.manual_seed(1)
+    affine = random_affine(20, torch.Generator().manual_seed(2), 1.0)
+    start = torch.tensor([0.2, -0.1])
+    moved = transform_pictures(dot(*start.tolist()).expand(20, 3, SIZE, SIZE).contiguous(), affine)
+    expected = transform_points(start.expand(20, 1, 2), affine)[:, 0]
+    found = torch.stack([position(picture) for picture in moved])
+    assert torch.allclose(found, expected, atol=0.02)
+    assert (expected - start).abs().max() > 0.1
+
+
+def test_identity_transform_changes_nothing():
+    affine = random_affine(3, torch.Generator(), 0.0)
+    pictures = torch.rand(3, 3, SIZE, SIZE)
+    assert torch.allclose(transform_pictures(pictures, affine), pictures, atol=1e-5)
+    points = torch.rand(3, 5, 2)
+    assert torch.allclose(transform_points(points, affine), points)
+
+
+def test_marks_of_a_batch_lie_where_its_pictures_show_them():
+    cache = dot_cache(0.2, -0.1)
+    marks = np.tile(np.float32([0.2, -0.1]), (8, len(EXPLICIT), 1))
+    batch = PairSampler(cache, marks, None, device=CPU, seed=0).draw(24)
+    for pictures, where in (
+        (batch.key, batch.key_marks),
+        (batch.driving, batch.driving_marks),
+        (batch.key_target, batch.key_marks),
+    ):
+        found = torch.stack([position(picture) for picture in pictures])
+        assert torch.allclose(found, where[:, 0], atol=0.03)
+    # Mirrored ones among them.
+    assert len({bool(x < 0) for x in batch.key_marks[:, 0, 0]}) == 2
+
+
+def test_mirroring_exchanges_left_and_right_points():
+    cache = dot_cache(0.0, 0.0)
+    marks = np.zeros((8, len(EXPLICIT), 2), np.float32)
+    marks[:, :, 1] = np.linspace(-0.5, 0.5, len(EXPLICIT))
+    batch = PairSampler(cache, marks, None, device=CPU, seed=0).draw(24)
+    # The heights, which a flip leaves alone, tell which point is which: their order is one of two.
+    orders = {tuple(np.argsort(row[:, 1]).tolist()) for row in undone(batch.key_marks)}
+    straight = tuple(range(len(EXPLICIT)))
+    assert orders == {straight, tuple(np.argsort(np.linspace(-0.5, 0.5, len(EXPLICIT))[list(MIRROR)]).tolist())}
+
+
+def undone(marks: torch.Tensor) -> np.ndarray:
+    """Marks on a line, turned upright: the line runs from the lowest mark to the highest."""
+    out = []
+    for row in marks.numpy():
+        centred = row - row.mean(0)
+        axis = np.linalg.svd(centred)[2][0]
+        axis = axis if axis[1] > 0 else -axis
+        out.append(np.stack((np.zeros(len(row)), centred @ axis), 1))
+    return np.array(out)
+
+
+def test_draws_repeat_with_the_seed_and_differ_without():
+    cache = FrameCache(
+        np.random.default_rng(0).integers(0, 256, (12, SIZE, SIZE, 3), dtype=np.uint8), (("a", 0, 12),), 1, ()
+    )
+    one, same, other = (PairSampler(cache, None, None, device=CPU, seed=seed).draw(4) for seed in (5, 5, 6))
+    assert torch.equal(one.driving, same.driving)
+    assert not torch.equal(one.driving, other.driving)
+    assert one.key.shape == one.driving.shape == one.key_target.shape == (4, 3, SIZE, SIZE)
+    assert 0 <= one.key.min() < one.key.max() <= 1
+    assert torch.isnan(one.key_marks).all()
+    assert one.key_marks.shape == (4, EXPLICIT_COUNT, 2)
+
+
+def test_pairs_are_of_one_clip():
+    """Each clip has a grey of its own; colour changes are common to a pair."""
+    grey = np.repeat(np.linspace(0.2, 0.8, 6), 5)[:, None, None, None] * np.ones((1, 16, 16, 3)) * 255
+    cache = FrameCache(grey.astype(np.uint8), tuple((str(n), 5 * n, 5) for n in range(6)), 1, ())
+    batch = PairSampler(cache, None, None, device=CPU, seed=0).draw(32)
+    assert torch.allclose(batch.key.mean((1, 2, 3)), batch.driving.mean((1, 2, 3)), atol=0.01)
+
+
+def test_half_of_the_key_pictures_come_from_the_codec_when_asked(demo, tmp_path):
+    frames = np.stack([picture[::4, ::4] for picture in demo])
+    cache = FrameCache(frames, (("a", 0, 30), ("b", 30, 10)), 1, ())
+    assert degraded_rows(cache).tolist() == [0, SPACING, 2 * SPACING, 30]
+    degraded = build_degraded(cache, tmp_path, seed=0)
+    for row, picture in zip(degraded_rows(cache), degraded, strict=True):
+        assert 15 < psnr(frames[row], picture) < 45
+    batch = PairSampler(cache, None, degraded, device=CPU, seed=0).draw(40)
+    differ = (batch.key - batch.key_target).abs().flatten(1).amax(1) > 1e-3
+    assert 8 <= differ.sum() <= 32
+    assert np.array_equal(build_degraded(cache, tmp_path, seed=0), degraded)
+
+
+def test_picture_losses_are_zero_for_equal_pictures_and_grow_with_the_error():
+    torch.manual_seed(0)
+    picture = torch.rand(2, 3, SIZE, SIZE) * 0.5 + 0.25
+    weight = torch.ones(2, 1, SIZE, SIZE)
+    noise = torch.randn_like(picture)
+    for loss in (pyramid_l1, ssim_loss):
+        losses = [float(loss(picture + sigma * noise, picture, weight)) for sigma in (0, 0.02, 0.1)]
+        assert losses[0] == pytest.approx(0, abs=1e-5)
+        assert losses == sorted(losses)
+        assert losses[2] > 2 * losses[1] > 0
+
+
+def test_region_weight_is_high_at_known_mouth_and_eyes_alone():
+    marks = torch.full((2, len(EXPLICIT), 2), math.nan)
+    marks[0] = 0.0
+    weight = region_weight(marks, SIZE)
+    assert weight[0].max() > 4.5
+    assert weight[0, 0, 0, 0] == pytest.approx(1)
+    assert torch.allclose(weight[1], torch.ones_like(weight[1]))
+
+
+def test_unknown_marks_do_not_count():
+    points = torch.zeros(1, EXPLICIT_COUNT, 2)
+    marks = torch.full((1, EXPLICIT_COUNT, 2), math.nan)
+    assert float(point_loss(points, marks)) == 0
+    marks[0, 3] = 0.5
+    assert float(point_loss(points, marks)) == pytest.approx(0.5)
+
+
+def test_equivariance_counts_implicit_points_on_the_picture_alone():
+    moved, expected = torch.zeros(1, POINT_COUNT, 2), torch.zeros(1, POINT_COUNT, 2)
+    moved[:, :EXPLICIT_COUNT] = 5
+    assert float(equivariance_loss(moved, expected)) == 0
+    expected[0, -1] = 0.5
+    assert float(equivariance_loss(moved, expected)) > 0
+    expected[0, -1] = 1.5
+    assert float(equivariance_loss(moved, expected)) == 0
