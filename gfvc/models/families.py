@@ -46,6 +46,10 @@ class FaceModel(nn.Module):
         """Pictures [B, 3, H, W] in 0..1 -> parameters [B, n]."""
         raise TypeError(f"{type(self).__name__} does not define analyse()")
 
+    def analyse_coarsely(self, pictures: Tensor) -> Tensor:
+        """As `analyse`, without refinement by networks that are trained after the others."""
+        return self.analyse(pictures)
+
     def points(self, parameters: Tensor) -> Tensor:
         """Parameters [B, n] -> the key points [B, K, 2] that drive the motion."""
         raise TypeError(f"{type(self).__name__} does not define points()")
@@ -76,6 +80,9 @@ class Keypoints2d(FaceModel):
 
     def analyse(self, pictures: Tensor) -> Tensor:
         return torch.flatten(self.analysis(pictures), 1)
+
+    def analyse_coarsely(self, pictures: Tensor) -> Tensor:
+        return torch.flatten(self.analysis.coarse(pictures), 1)
 
     def points(self, parameters: Tensor) -> Tensor:
         return parameters.unflatten(1, (POINT_COUNT, 2))

@@ -53,3 +53,8 @@ MIRROR = tuple(_INDEX[point.mirror] for point in EXPLICIT)
 POSE_SLICE = slice(0, len(POSE))
 MOUTH_SLICE = slice(len(POSE), len(POSE) + len(MOUTH))
 EYES_SLICE = slice(len(POSE) + len(MOUTH), len(EXPLICIT))
+
+
+def index_of(*names: str) -> tuple[int, ...]:
+    """The positions of explicit points, by name."""
+    return tuple(_INDEX[name] for name in names)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .analysis import reduce_picture
 from .blocks import Down, ResidualBlock, Up, gaussian_maps, picture_grid, resize_grid, warp
 from .points import EXPLICIT, POINT_COUNT
+from .resample import reduce_picture
 
 MOTION_SIZE = 64
 _EXPLICIT = len(EXPLICIT)

@@ -26,23 +26,22 @@ from ..models.points import VERTICES
 from ..video import write_png
 from .data import Batch, PairSampler, random_affine
 from .degrade import build_degraded
-from .steps import FullStep, PointsStep, Step, StepResult, SynthesisStep
+from .steps import FullStep, LocalStep, PointsStep, Step, StepResult, SynthesisStep
 from .validation import append_row, sample_sheet, validate, validation_pairs
 
 log = logging.getLogger(__name__)
-STAGES = ("full", "points", "synthesis")
+STAGES = ("full", "points", "local", "synthesis")
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
     """All that determines a run besides the data; saved whole in its checkpoints.
 
-    stage: `full`, `points` (analysis alone, from labels and a teacher) or `synthesis` (the analysis stays); size:
-    picture
-    side, a multiple of 8; steps: optimiser steps; batch: pairs per process and step; learning_rate: peak, after
-    ``warmup``
-    steps, then along a cosine to a twentieth; ema: decay of the weights' average; frame_step: keep each n-th picture
-    of a clip; degrade: mix in decoded key pictures; precision: `auto`, `fp32` or `bf16`.
+    stage: `full`, `points` (analysis alone, from labels and a teacher), `local` (its refinement of mouth and eyes
+    alone, from labels) or `synthesis` (the analysis stays); size: picture side, a multiple of 8; steps: optimiser
+    steps; batch: pairs per process and step; learning_rate: peak, after ``warmup`` steps, then along a cosine to a
+    twentieth; ema: decay of the weights' average; frame_step: keep each n-th picture of a clip; degrade: mix in decoded
+    key pictures; precision: `auto`, `fp32` or `bf16`.
     """
 
     family: str = "keypoints2d"
@@ -186,6 +185,13 @@ class Trainer:
                 raise GfvcError("--stage points needs --teacher, the weights to learn the points of")
             return PointsStep(self.model, load_teacher(self.files.teacher).to(self.device))
         self.model.requires_grad_(False)
+        if self.options.stage == "local":
+            if self.options.family != "keypoints2d":
+                raise GfvcError(f"--stage local with --family {self.options.family}, keypoints2d expected")
+            if self.files.labels is None:
+                raise GfvcError("--stage local needs --labels, the landmarks of the clips")
+            self.model.analysis.local.requires_grad_(True)
+            return LocalStep(self.model)
         self.model.synthesis.requires_grad_(True)
         return SynthesisStep(self.model)
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from bitstream import step_size
 
 from ..models.families import EXPLICIT_COUNT, FaceModel
+from ..models.local import MOUTH_REGION
 from .data import Batch, transform_pictures, transform_points
-from .losses import equivariance_loss, point_loss, pyramid_l1, region_weight, ssim_loss
+from .losses import equivariance_loss, local_loss, point_loss, pyramid_l1, region_weight, ssim_loss
 
 
 class StepResult(NamedTuple):
@@ -35,19 +36,20 @@ class Step(nn.Module):
         """Half a quantiser step of noise either way stands in for the quantiser."""
         return parameters + (torch.rand_like(parameters) - 0.5) * self.steps
 
+    def received(self, parameters: Tensor) -> Tensor:
+        """The points that a decoder would have."""
+        return self.model.points(self.quantised(parameters))
+
     def result(self, losses: dict[str, Tensor], generated: Tensor) -> StepResult:
         parts = {name: value.detach() for name, value in losses.items()}
         return StepResult(sum(losses.values()), parts, generated.detach())
 
-    def synthesise(self, pictures: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
-        """Each half of the batch from the other: generated and only warped pictures."""
-        model = self.model
-        state = model.synthesis.prepare(pictures, model.points(self.quantised(parameters)))
-        swapped = parameters.roll(len(parameters) // 2, dims=0)
-        return model.synthesis.generate(state, model.points(self.quantised(swapped)), with_warped=True)
-
-    def picture_losses(self, batch: Batch, parameters: Tensor, pictures: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        generated, warped = self.synthesise(pictures, parameters)
+    def picture_losses(
+        self, batch: Batch, pictures: Tensor, key_points: Tensor, driving_points: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Losses of the pictures generated, and these: each half of ``pictures`` is the key picture of the other."""
+        synthesis = self.model.synthesis
+        generated, warped = synthesis.generate(synthesis.prepare(pictures, key_points), driving_points, True)
         targets = torch.cat((batch.driving, batch.key_target))
         marks = torch.cat((batch.driving_marks, batch.key_marks))
         weight = region_weight(marks, targets.shape[-1])
@@ -60,35 +62,52 @@ class Step(nn.Module):
 
 
 class FullStep(Step):
-    """Analysis and synthesis together: pictures, landmarks where there are labels, equivariance of implicit points."""
+    """Analysis (without refinement) and synthesis together: pictures, landmarks where there are labels, equivariance of
+    implicit points."""
 
     def forward(self, batch: Batch, affine: Tensor) -> StepResult:
         model = self.model
         # Each pair is used both ways, so that one analysis of a picture serves it as key and as driving picture.
         pictures = torch.cat((batch.key, batch.driving))
-        parameters = model.analyse(pictures)
+        parameters = model.analyse_coarsely(pictures)
         points = model.points(parameters)
-        losses, generated = self.picture_losses(batch, parameters, pictures)
+        swapped = parameters.roll(len(batch.key), dims=0)
+        losses, generated = self.picture_losses(batch, pictures, self.received(parameters), self.received(swapped))
         marks = torch.cat((batch.key_marks, batch.driving_marks))
         losses["landmarks"] = 10 * point_loss(points[:, :EXPLICIT_COUNT], marks)
         part = slice(0, max(1, len(pictures) // 4))
-        moved = model.points(model.analyse(transform_pictures(pictures[part], affine[part])))
+        moved = model.points(model.analyse_coarsely(transform_pictures(pictures[part], affine[part])))
         losses["equivariance"] = 1.5 * equivariance_loss(moved, transform_points(points[part], affine[part]))
         return self.result(losses, generated)
 
 
 class SynthesisStep(Step):
-    """Synthesis alone; the analysis stays as it is."""
+    """Synthesis alone; the analysis stays as it is.
+
+    Half of the pairs take their explicit points from the labels, where there are any: the analysis errs, and a
+    synthesis that has only seen its errors follows the expression less than it could.
+    """
 
     def forward(self, batch: Batch, affine: Tensor) -> StepResult:
         pictures = torch.cat((batch.key, batch.driving))
         with torch.no_grad():
             parameters = self.model.analyse(pictures)
-        return self.result(*self.picture_losses(batch, parameters, pictures))
+            key_points = self.labelled(batch, self.received(parameters))
+            driving_points = key_points.roll(len(batch.key), dims=0)
+        return self.result(*self.picture_losses(batch, pictures, key_points, driving_points))
+
+    def labelled(self, batch: Batch, points: Tensor) -> Tensor:
+        """Points [2 B, K, 2] of key and driving pictures with labels in place of the explicit ones of some pairs."""
+        marks = torch.cat((batch.key_marks, batch.driving_marks))
+        known = torch.isfinite(marks).all(2).all(1).unflatten(0, (2, -1)).all(0)
+        use = (known & (torch.rand(known.shape, device=known.device) < 0.5)).repeat(2)
+        explicit = torch.where(use[:, None, None], marks, points[:, :EXPLICIT_COUNT])
+        return torch.cat((explicit, points[:, EXPLICIT_COUNT:]), dim=1)
 
 
 class PointsStep(Step):
-    """Analysis alone, by regression: explicit points to the labels, all others to a teacher model's points.
+    """Analysis (without refinement) alone, by regression: explicit points to the labels, all others to a teacher
+    model's points.
 
     It is several times cheaper than the full step, and it is how a family learns the points of another one.
     """
@@ -105,7 +124,7 @@ class PointsStep(Step):
             target = teacher.points(teacher.analyse(torch.cat((batch.key_target, batch.driving))))
         marks = torch.cat((batch.key_marks, batch.driving_marks))
         explicit = torch.where(torch.isfinite(marks), marks, target[:, :EXPLICIT_COUNT])
-        parameters = model.analyse(pictures)
+        parameters = model.analyse_coarsely(pictures)
         points = model.points(self.quantised(parameters) if model.family == "compact" else parameters)
         losses = {
             "explicit": 10 * point_loss(points[:, :EXPLICIT_COUNT], explicit),
@@ -115,3 +134,41 @@ class PointsStep(Step):
             # Keeps the feature's scale, and so its rate, in hand.
             losses["magnitude"] = 0.005 * parameters.abs().mean()
         return self.result(losses, pictures)
+
+
+class LocalStep(Step):
+    """The refinement of mouth and eyes alone, from labels.
+
+    The squares are cut around the labels, moved, turned and scaled at random by more than the analysis errs.
+    """
+
+    def forward(self, batch: Batch, affine: Tensor) -> StepResult:
+        pictures = torch.cat((batch.key, batch.driving))
+        marks = torch.cat((batch.key_marks, batch.driving_marks))
+        known = torch.isfinite(marks).all(2).all(1)
+        marks = marks.where(known[:, None, None], torch.nan)
+        # Pictures without labels are looked at anywhere, and do not count.
+        rough = self.disturbed(marks.where(known[:, None, None], torch.rand_like(marks) - 0.5))
+        losses: dict[str, Tensor] = {}
+        for region, frame, found in self.model.analysis.local.look(pictures, rough):
+            name = "mouth" if region == MOUTH_REGION else "eyes"
+            loss = local_loss(found, frame.to_square(marks[:, list(region.points)]), region.gap)
+            losses[name] = losses.get(name, 0) + loss
+        return self.result(losses, pictures)
+
+    @staticmethod
+    def disturbed(points: Tensor) -> Tensor:
+        """Points [B, K, 2] of faces, each face turned, scaled and moved a little, mouth and eyes also each for
+        itself."""
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(len(points), *shape, device=points.device) * 2 - 1
+
+        centre = points.mean(1, keepdim=True)
+        offset = points - centre
+        size = offset.norm(dim=-1).mean(1)[:, None, None]
+        angle, scale = 0.15 * uniform(1), 1 + 0.15 * uniform(1)
+        cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+        x, y = offset.unbind(-1)
+        turned = torch.stack((cos * x - sin * y, sin * x + cos * y), dim=-1)
+        return centre + turned + size * (0.06 * uniform(1, 2) + 0.04 * uniform(points.shape[1], 2))

@@ -7,6 +7,7 @@ import hashlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -41,9 +42,9 @@ def cache(tmp_path_factory):
 def trainer(clips, cache):
     """Make a trainer of the smallest kind."""
 
-    def make(run, *, teacher=None, initial=None, validation=None, **options):
+    def make(run, *, labels=None, teacher=None, initial=None, validation=None, **options):
         usual = {"size": 64, "steps": 3, "batch": PICTURES, "frame_step": 1, "warmup": 1, "precision": "fp32"}
-        files = TrainingFiles((clips,), run, cache=cache, teacher=teacher, initial=initial, validation=validation)
+        files = TrainingFiles((clips,), run, labels, validation, cache, initial, teacher)
         return Trainer(TrainingOptions(**(usual | options)), files, CPU)
 
     return make
@@ -104,6 +105,41 @@ def test_synthesis_stage_leaves_the_analysis_alone(tmp_path, trainer):
     assert changed(before, trained.fit()) == {"synthesis"}
 
 
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory):
+    """Landmarks of both clips: a plausible spread of the mesh, and no face in one picture."""
+    folder = tmp_path_factory.mktemp("labels")
+    generator = np.random.default_rng(0)
+    for name in "ab":
+        marks = generator.uniform(-0.6, 0.6, (6, 478, 2)).astype(np.float16)
+        marks[2] = np.nan
+        np.save(folder / f"{name}.npy", marks)
+    return folder
+
+
+def test_local_stage_trains_the_refinement_of_mouth_and_eyes_alone(tmp_path, trainer, labels):
+    trained = trainer(tmp_path / "run", stage="local", labels=labels)
+    before = {name: value.clone() for name, value in trained.model.state_dict().items()}
+    weights = trained.fit(log_every=1)
+    different = {name for name in before if not torch.equal(before[name], weights[name])}
+    assert different
+    assert all(name.startswith("analysis.local.") for name in different)
+    logged = rows(tmp_path / "run" / "log.csv")
+    assert all(float(row["mouth"]) > 0 and float(row["eyes"]) > 0 for row in logged)
+
+
+def test_synthesis_stage_takes_labels_for_some_pairs(tmp_path, trainer, labels):
+    """With labels the losses differ, and the run still gives finite weights."""
+    initial = weights_path("keypoints2d-1")
+    with_labels, without = (
+        trainer(tmp_path / name, stage="synthesis", initial=initial, labels=given)
+        for name, given in (("with", labels), ("without", None))
+    )
+    assert all(torch.isfinite(value).all() for value in with_labels.fit(log_every=1).values())
+    without.fit(log_every=1)
+    assert rows(tmp_path / "with" / "log.csv") != rows(tmp_path / "without" / "log.csv")
+
+
 @pytest.mark.parametrize(("family", "stage"), [("keypoints2d", "full"), ("compact", "points")])
 def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path, trainer, family, stage):
     options = {"family": family, "stage": stage, "steps": 4}
@@ -148,7 +184,7 @@ def test_processes_of_a_resumed_run_draw_different_pairs(tmp_path, trainer, monk
         monkeypatch.setenv("RANK", rank)
         resumed = trainer(tmp_path / "run", steps=1)
         assert resumed.resume()
-        batches.append(resumed.sampler.draw(PICTURES))
+        batches.append(resumed.train_step()[1])
     assert not torch.equal(batches[0].driving, batches[1].driving)
 
 
@@ -159,6 +195,8 @@ def test_processes_of_a_resumed_run_draw_different_pairs(tmp_path, trainer, monk
         ({"stage": "all"}, "--stage 'all'"),
         ({"size": 65}, "--size 65"),
         ({"stage": "points"}, "needs --teacher"),
+        ({"stage": "local"}, "needs --labels"),
+        ({"stage": "local", "family": "compact"}, "keypoints2d expected"),
     ],
 )
 def test_bad_options_are_an_error_of_the_package(tmp_path, trainer, options, said):
