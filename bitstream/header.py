@@ -48,9 +48,8 @@ class Header:
     """All fields of the file header.
 
     width, height: 64..1024; time_base: seconds per tick as (numerator, denominator); picture_ticks: usual duration of
-    a picture;
-    family, key_codec, chroma_format: names as in FAMILIES, KEY_CODECS, CHROMA_FORMATS; model: name of the weights;
-    model_hash: first 8 bytes of their SHA-256.
+    a picture; family, key_codec, chroma_format: names as in FAMILIES, KEY_CODECS, CHROMA_FORMATS; model: name of the
+    weights; model_hash: first 8 bytes of their SHA-256.
     """
 
     width: int

@@ -43,8 +43,7 @@ def parse_obus(data: bytes) -> list[tuple[int, bytes]]:
 def split_obus(data: bytes) -> tuple[bytes, bytes]:
     """(sequence header, frame) of an encoder's output for one picture, both without OBU header and size.
 
-    Raises
-    ValueError.
+    Raises ValueError.
     """
     units = parse_obus(data)
     sequence = [payload for kind, payload in units if kind == SEQUENCE_HEADER]

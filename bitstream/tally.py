@@ -14,8 +14,8 @@ class StreamSummary:
     """Stable fields of the JSON output; rates are kbit/s with 1 kbit = 1000 bit, over the stream's duration.
 
     The last picture is taken to last as long as the header's usual picture. kbps_key counts key pictures with their
-    parameter sets and
-    their own parameters, kbps_parameters all others, kbps_overhead the file header, unit headers and checksums.
+    parameter sets and their own parameters, kbps_parameters all others, kbps_overhead the file header, unit headers and
+    checksums.
     """
 
     pictures: int

@@ -56,8 +56,7 @@ def checksum(unit_type: UnitType, header_crc: int, number: int, covered: bytes) 
 def leb128(value: int) -> bytes:
     """Unsigned LEB128 of at most four bytes, least significant seven bits first.
 
-    Raises ValueError beyond 0..2^28 -
-    1.
+    Raises ValueError beyond 2^28 - 1.
     """
     if not 0 <= value < 1 << 28:
         raise ValueError(f"{value} does not fit a leb128 of four bytes")

@@ -29,9 +29,9 @@ def choose_device(name: str) -> torch.device:
 class EncoderOptions:
     """How to encode.
 
-    family: `keypoints2d` or `compact`; weights: a safetensors file instead of the family's default model; key_codec:
-    `av1`, `hevc`,
-    `avc` or `vvc`; key_qp: on that codec's own scale, None for its default; chroma: of key pictures, "420" or "444";
+    family: `keypoints2d` or `compact`; weights: a safetensors file instead of the family's default model;
+    key_codec: `av1`, `hevc`, `avc` or `vvc`; key_qp: on that codec's own scale, None for its default;
+    chroma: of key pictures, "420" or "444";
     quantiser: steps finer (positive) or coarser (negative) than the family's by so many quarter octaves, -12..12;
     dead_zone: in steps; key_interval: a new key picture after so many pictures, None for never by count;
     key_refresh: `auto` starts a new group where it pays off (see `refresh_*`) and at scene cuts, `off` does not;

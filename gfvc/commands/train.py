@@ -49,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", choices=sorted(FAMILIES), default="keypoints2d", help="kind of parameters")
     parser.add_argument(
         "--stage",
-        choices=("full", "points", "local", "synthesis"),
+        choices=("full", "points", "local", "code", "synthesis"),
         default="full",
-        help="train everything, the analysis alone, its refinement of mouth and eyes alone, or the synthesis alone",
+        help="train everything, or one part: analysis, its refinement of mouth and eyes, code of `compact`, synthesis",
     )
     parser.add_argument("--size", type=whole_number(64, 512), default=128, help="picture side")
     parser.add_argument("--steps", type=whole_number(1, 1 << 30), default=20000, help="optimiser steps")

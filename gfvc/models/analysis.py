@@ -18,7 +18,7 @@ ANALYSIS_SIZE = 128
 
 
 class Trunk(nn.Module):
-    """The shared way down: [B, 3, 128, 128] -> features at 32 (48 channels), 16 (80) and 8 (128)."""
+    """The way down: [B, 3, 128, 128] -> features at 32 (48 channels), 16 (80) and 8 (128)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,6 +51,10 @@ class KeypointAnalysis(nn.Module):
         self.local = LocalRefinement()
 
     def forward(self, pictures: Tensor) -> Tensor:
+        return self.refined(pictures)
+
+    def refined(self, pictures: Tensor) -> Tensor:
+        """The points, mouth and eyes from close up: [B, K, 2]."""
         return self.local(pictures, self.coarse(pictures))
 
     def coarse(self, pictures: Tensor) -> Tensor:
@@ -62,29 +66,48 @@ class KeypointAnalysis(nn.Module):
         return soft_argmax(self.head(F.relu(x)) * 5.0)
 
 
-class CompactAnalysis(nn.Module):
-    """A 4x4 compact feature (CFTE, Chen et al., DCC 2022): pictures [B, 3, H, W] in 0..1 -> [B, 16], row by row."""
+class Code(nn.Module):
+    """A linear map plus a small network: [B, inputs] -> [B, outputs].
 
-    def __init__(self) -> None:
+    Where a head is and how large enters linearly, and so stays right beyond what training has seen.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int = 192) -> None:
         super().__init__()
-        self.trunk = Trunk()
-        self.down = Down(128, 128)
-        self.res = ResidualBlock(128)
-        self.head = nn.Conv2d(128, 1, 1)
+        self.linear = nn.Linear(inputs, outputs)
+        self.layers = nn.Sequential(
+            nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, outputs)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) + self.layers(x)
+
+
+class CompactAnalysis(KeypointAnalysis):
+    """A 4x4 compact feature: pictures [B, 3, H, W] in 0..1 -> [B, 16], row by row.
+
+    CFTE (Chen et al., DCC 2022) learns the feature from the picture. Here the key points come first, because they have
+    labels, and the feature is a learned code of all of them.
+    """
+
+    def __init__(self, points: int = POINT_COUNT) -> None:
+        super().__init__(points)
+        self.encoder = Code(points * 2, 16)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        feature = self.head(F.relu(self.res(self.down(self.trunk(pictures)[-1]))))
-        return torch.flatten(feature, 1)
+        return self.encode(self.refined(pictures))
+
+    def encode(self, points: Tensor) -> Tensor:
+        """Key points [B, K, 2] -> the feature [B, 16]."""
+        return self.encoder(torch.flatten(points, 1))
 
 
 class CompactDecoder(nn.Module):
     """Turn a compact feature [B, 16] into the key points [B, K, 2] that drive the motion network."""
 
-    def __init__(self, points: int = POINT_COUNT, width: int = 192) -> None:
+    def __init__(self, points: int = POINT_COUNT) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(16, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, points * 2)
-        )
+        self.code = Code(16, points * 2)
 
     def forward(self, feature: Tensor) -> Tensor:
-        return self.layers(feature).unflatten(1, (-1, 2))
+        return self.code(feature).unflatten(1, (-1, 2))

@@ -47,8 +47,8 @@ class FaceModel(nn.Module):
         raise TypeError(f"{type(self).__name__} does not define analyse()")
 
     def analyse_coarsely(self, pictures: Tensor) -> Tensor:
-        """As `analyse`, without refinement by networks that are trained after the others."""
-        return self.analyse(pictures)
+        """As `analyse`, without the refinement of mouth and eyes, which is trained after all else."""
+        raise TypeError(f"{type(self).__name__} does not define analyse_coarsely()")
 
     def points(self, parameters: Tensor) -> Tensor:
         """Parameters [B, n] -> the key points [B, K, 2] that drive the motion."""
@@ -89,7 +89,8 @@ class Keypoints2d(FaceModel):
 
 
 class Compact(FaceModel):
-    """A 4x4 feature that a small network turns into the key points (after CFTE, Chen et al., DCC 2022)."""
+    """A 4x4 feature that a small network turns into motion, as in CFTE (Chen et al., DCC 2022): by way of the key
+    points."""
 
     family = "compact"
     groups = (ParameterGroup("feature", 16, 1, 12),)
@@ -101,6 +102,9 @@ class Compact(FaceModel):
 
     def analyse(self, pictures: Tensor) -> Tensor:
         return self.analysis(pictures)
+
+    def analyse_coarsely(self, pictures: Tensor) -> Tensor:
+        return self.analysis.encode(self.analysis.coarse(pictures))
 
     def points(self, parameters: Tensor) -> Tensor:
         return self.decoder(parameters)

@@ -26,11 +26,11 @@ from ..models.points import VERTICES
 from ..video import write_png
 from .data import Batch, PairSampler, random_affine
 from .degrade import build_degraded
-from .steps import FullStep, LocalStep, PointsStep, Step, StepResult, SynthesisStep
+from .steps import CodeStep, FullStep, LocalStep, PointsStep, Step, StepResult, SynthesisStep
 from .validation import append_row, sample_sheet, validate, validation_pairs
 
 log = logging.getLogger(__name__)
-STAGES = ("full", "points", "local", "synthesis")
+STAGES = ("full", "points", "local", "code", "synthesis")
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class TrainingOptions:
     """All that determines a run besides the data; saved whole in its checkpoints.
 
     stage: `full`, `points` (analysis alone, from labels and a teacher), `local` (its refinement of mouth and eyes
-    alone, from labels) or `synthesis` (the analysis stays); size: picture side, a multiple of 8; steps: optimiser
-    steps; batch: pairs per process and step; learning_rate: peak, after ``warmup`` steps, then along a cosine to a
-    twentieth; ema: decay of the weights' average; frame_step: keep each n-th picture of a clip; degrade: mix in decoded
-    key pictures; precision: `auto`, `fp32` or `bf16`.
+    alone, from labels), `code` (of family `compact`, between points and feature) or `synthesis` (the analysis stays);
+    size: picture side, a multiple of 8; steps: optimiser steps; batch: pairs per process and step; learning_rate: peak,
+    after ``warmup`` steps, then along a cosine to a twentieth; ema: decay of the weights' average; frame_step: keep
+    each n-th picture of a clip; degrade: mix in decoded key pictures; precision: `auto`, `fp32` or `bf16`.
     """
 
     family: str = "keypoints2d"
@@ -177,23 +177,33 @@ class Trainer:
         return frames, marks, degraded
 
     def _step_module(self) -> Step:
-        if self.options.stage == "full":
-            return FullStep(self.model)
-        if self.options.stage == "points":
-            self.model.synthesis.requires_grad_(False)
-            if self.files.teacher is None:
-                raise GfvcError("--stage points needs --teacher, the weights to learn the points of")
-            return PointsStep(self.model, load_teacher(self.files.teacher).to(self.device))
-        self.model.requires_grad_(False)
-        if self.options.stage == "local":
-            if self.options.family != "keypoints2d":
-                raise GfvcError(f"--stage local with --family {self.options.family}, keypoints2d expected")
+        """What the stage trains; the rest of the model stays as it is."""
+        model, stage = self.model, self.options.stage
+        if stage == "full":
+            return FullStep(model)
+        model.requires_grad_(False)
+        if stage == "synthesis":
+            model.synthesis.requires_grad_(True)
+            return SynthesisStep(model)
+        if stage == "code":
+            self._require_family("compact")
+            model.analysis.encoder.requires_grad_(True)
+            model.decoder.requires_grad_(True)
+            return CodeStep(model)
+        self._require_family("keypoints2d")
+        if stage == "local":
             if self.files.labels is None:
                 raise GfvcError("--stage local needs --labels, the landmarks of the clips")
-            self.model.analysis.local.requires_grad_(True)
-            return LocalStep(self.model)
-        self.model.synthesis.requires_grad_(True)
-        return SynthesisStep(self.model)
+            model.analysis.local.requires_grad_(True)
+            return LocalStep(model)
+        if self.files.teacher is None:
+            raise GfvcError("--stage points needs --teacher, the weights to learn the points of")
+        model.analysis.requires_grad_(True)
+        return PointsStep(model, load_teacher(self.files.teacher).to(self.device))
+
+    def _require_family(self, family: str) -> None:
+        if self.options.family != family:
+            raise GfvcError(f"--stage {self.options.stage} with --family {self.options.family}, {family} expected")
 
     @property
     def checkpoint(self) -> Path:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bitstream import step_size
 
 from ..models.families import EXPLICIT_COUNT, FaceModel
-from ..models.local import MOUTH_REGION
+from ..models.local import EYE_REGIONS, MOUTH_REGION
 from .data import Batch, transform_pictures, transform_points
 from .losses import equivariance_loss, local_loss, point_loss, pyramid_l1, region_weight, ssim_loss
 
@@ -109,7 +109,7 @@ class PointsStep(Step):
     """Analysis (without refinement) alone, by regression: explicit points to the labels, all others to a teacher
     model's points.
 
-    It is several times cheaper than the full step, and it is how a family learns the points of another one.
+    It is several times cheaper than the full step.
     """
 
     def __init__(self, model: FaceModel, teacher: FaceModel) -> None:
@@ -125,14 +125,33 @@ class PointsStep(Step):
         marks = torch.cat((batch.key_marks, batch.driving_marks))
         explicit = torch.where(torch.isfinite(marks), marks, target[:, :EXPLICIT_COUNT])
         parameters = model.analyse_coarsely(pictures)
-        points = model.points(self.quantised(parameters) if model.family == "compact" else parameters)
+        points = model.points(parameters)
         losses = {
             "explicit": 10 * point_loss(points[:, :EXPLICIT_COUNT], explicit),
             "implicit": 5 * (points[:, EXPLICIT_COUNT:] - target[:, EXPLICIT_COUNT:]).abs().mean(),
         }
-        if model.family == "compact":
+        return self.result(losses, pictures)
+
+
+class CodeStep(Step):
+    """The code of family `compact` alone: what comes back from the quantised feature are the analysis's points."""
+
+    def forward(self, batch: Batch, affine: Tensor) -> StepResult:
+        pictures = torch.cat((batch.key, batch.driving))
+        with torch.no_grad():
+            target = self.model.analysis.refined(pictures)
+        feature = self.model.analysis.encode(target)
+        points = self.received(feature)
+        losses = {
+            "explicit": 10 * point_loss(points[:, :EXPLICIT_COUNT], target[:, :EXPLICIT_COUNT]),
+            "implicit": 2 * (points[:, EXPLICIT_COUNT:] - target[:, EXPLICIT_COUNT:]).abs().mean(),
             # Keeps the feature's scale, and so its rate, in hand.
-            losses["magnitude"] = 0.005 * parameters.abs().mean()
+            "magnitude": 0.002 * feature.abs().mean(),
+        }
+        for region in (MOUTH_REGION, *EYE_REGIONS):
+            name = "mouth" if region == MOUTH_REGION else "eyes"
+            chosen = list(region.points)
+            losses[name] = losses.get(name, 0) + 5 * local_loss(points[:, chosen], target[:, chosen], region.gap)
         return self.result(losses, pictures)
 
 
