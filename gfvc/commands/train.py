@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init", type=Path, dest="initial", help="weights to start from, of any family: what fits is taken over"
     )
+    parser.add_argument("--init-synthesis", type=Path, help="weights that the synthesis starts from instead")
     parser.add_argument("--teacher", type=Path, help="weights whose points are learnt (--stage points)")
     parser.add_argument(
         "--out", type=Path, help="write the averaged weights here (.safetensors); default RUN/FAMILY.safetensors"
@@ -98,7 +99,14 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger("gfvc").setLevel(logging.INFO)
     options = TrainingOptions(**{field.name: getattr(args, field.name) for field in fields(TrainingOptions)})
     files = TrainingFiles(
-        tuple(args.clips), args.run_folder, args.labels, args.validation, args.cache, args.initial, args.teacher
+        tuple(args.clips),
+        args.run_folder,
+        args.labels,
+        args.validation,
+        args.cache,
+        args.initial,
+        args.teacher,
+        args.init_synthesis,
     )
     device = choose_device(args.device)
     if device.type == "cuda":

@@ -68,11 +68,11 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """clips: folders of videos and stills; run: folder for checkpoint, logs and samples; labels: landmark files of the
-    clips; validation:
+    """What a run reads and writes.
 
-    folder of held-out videos; cache: folder of decoded pictures; initial, teacher: weights to start from and to learn
-    from.
+    clips: folders of videos and stills; run: folder for checkpoint, logs and samples; labels: landmark files of the
+    clips; validation: folder of held-out videos; cache: folder of decoded pictures; initial, teacher: weights to start
+    from and to learn from; initial_synthesis: weights that the synthesis starts from instead.
     """
 
     clips: tuple[Path, ...]
@@ -82,6 +82,7 @@ class TrainingFiles:
     cache: Path | None = None
     initial: Path | None = None
     teacher: Path | None = None
+    initial_synthesis: Path | None = None
 
 
 class Logged(NamedTuple):
@@ -101,8 +102,8 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     return torch.float32
 
 
-def load_matching(model: FaceModel, path: Path) -> None:
-    """Load the tensors of a safetensors file whose names and shapes fit.
+def load_matching(model: FaceModel, path: Path, part: str = "") -> None:
+    """Load the tensors of a safetensors file whose names begin with ``part`` and whose names and shapes fit.
 
     Raises GfvcError if none does.
     """
@@ -111,7 +112,11 @@ def load_matching(model: FaceModel, path: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise GfvcError(f"{path}: cannot be read as weights: {error}") from None
     own = model.state_dict()
-    fitting = {name: value.float() for name, value in weights.items() if name in own and own[name].shape == value.shape}
+    fitting = {
+        name: value.float()
+        for name, value in weights.items()
+        if name.startswith(part) and name in own and own[name].shape == value.shape
+    }
     if not fitting:
         raise GfvcError(f"{path}: holds no tensor that fits family {model.family}")
     model.load_state_dict(fitting, strict=False)
@@ -155,6 +160,8 @@ class Trainer:
         self.model: FaceModel = FAMILIES[options.family]().to(device)
         if files.initial is not None:
             load_matching(self.model, files.initial)
+        if files.initial_synthesis is not None:
+            load_matching(self.model, files.initial_synthesis, "synthesis.")
         self.module = self._step_module().to(device)
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimiser = torch.optim.Adam(trained, lr=options.learning_rate, betas=(0.9, 0.99))

@@ -15,11 +15,11 @@ from ..models.points import EYES_SLICE, MOUTH_SLICE
 
 
 def region_weight(marks: Tensor, size: int) -> Tensor:
-    """1 everywhere, up to 5 at mouth and eyes, where the marks are known: [B, 1, size, size]."""
+    """1 everywhere, up to 8 at mouth and eyes, where the marks are known: [B, 1, size, size]."""
     known = torch.isfinite(marks).all(-1, keepdim=True)
     points = torch.where(known, marks, torch.full_like(marks, 9.0))
     chosen = torch.cat((points[:, MOUTH_SLICE], points[:, EYES_SLICE]), dim=1)
-    return 1 + 4 * gaussian_maps(chosen, size, 0.08).amax(1, keepdim=True)
+    return 1 + 7 * gaussian_maps(chosen, size, 0.08).amax(1, keepdim=True)
 
 
 def pyramid_l1(a: Tensor, b: Tensor, weight: Tensor, levels: int = 4) -> Tensor:
