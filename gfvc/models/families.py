@@ -93,7 +93,7 @@ class Compact(FaceModel):
     points."""
 
     family = "compact"
-    groups = (ParameterGroup("feature", 16, 1, 12),)
+    groups = (ParameterGroup("feature", 16, 1, 17),)
 
     def __init__(self) -> None:
         super().__init__()

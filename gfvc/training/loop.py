@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import os
@@ -24,6 +25,7 @@ from ..errors import GfvcError
 from ..models.families import FAMILIES, FaceModel
 from ..models.points import VERTICES
 from ..video import write_png
+from .code import PointBatch, PointSampler, analyse_frames
 from .data import Batch, PairSampler, random_affine
 from .degrade import build_degraded
 from .steps import CodeStep, FullStep, LocalStep, PointsStep, Step, StepResult, SynthesisStep
@@ -150,7 +152,7 @@ class Trainer:
         self.dtype = choose_precision(options.precision, device)
         files.run.mkdir(parents=True, exist_ok=True)
         cache = files.cache or files.run / "cache"
-        self.sampler = PairSampler(*self._load(cache), device=device)
+        frames, marks, degraded = self._load(cache)
         self.held_out = []
         if files.validation is not None:
             self.held_out = validation_pairs(build_frame_cache([files.validation], cache, options.size, 10))
@@ -163,6 +165,11 @@ class Trainer:
         if files.initial_synthesis is not None:
             load_matching(self.model, files.initial_synthesis, "synthesis.")
         self.module = self._step_module().to(device)
+        self.sampler: PairSampler | PointSampler
+        if options.stage == "code":
+            self.sampler = PointSampler(frames, self._points(frames), device)
+        else:
+            self.sampler = PairSampler(frames, marks, degraded, device=device)
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimiser = torch.optim.Adam(trained, lr=options.learning_rate, betas=(0.9, 0.99))
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
@@ -182,6 +189,21 @@ class Trainer:
         degraded = build_degraded(frames, cache, options.seed) if options.degrade else None
         log.info("%d clips, %d pictures of %dx%d", len(frames.clips), len(frames.frames), options.size, options.size)
         return frames, marks, degraded
+
+    def _points(self, frames: FrameCache) -> Tensor:
+        """The points of all pictures, kept in the run's folder: finding them takes far longer than the steps."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.model.analysis.state_dict().items()):
+            if not name.startswith("encoder."):
+                digest.update(value.cpu().numpy().tobytes())
+        path = self.files.run / f"points-{len(frames.frames)}-{digest.hexdigest()[:12]}.npy"
+        if not path.exists():
+            log.info("finding the key points of %d pictures", len(frames.frames))
+            partial = path.with_suffix(f".partial{self.rank}")
+            with partial.open("wb") as handle:
+                np.save(handle, analyse_frames(self.model, frames, self.device).numpy())
+            os.replace(partial, path)
+        return torch.from_numpy(np.load(path, allow_pickle=False))
 
     def _step_module(self) -> Step:
         """What the stage trains; the rest of the model stays as it is."""
@@ -258,7 +280,7 @@ class Trainer:
         done = (self.step - options.warmup) / max(1, options.steps - options.warmup)
         return options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
-    def train_step(self) -> tuple[StepResult, Batch]:
+    def train_step(self) -> tuple[StepResult, Batch | PointBatch]:
         """One optimiser step.
 
         A step whose gradient is not finite changes nothing.
@@ -317,11 +339,13 @@ class Trainer:
                 self._checkpoint(batch, result, report)
         return self.average
 
-    def _checkpoint(self, batch: Batch, result: StepResult, report: Callable[[Logged], None]) -> None:
+    def _checkpoint(self, batch: Batch | PointBatch, result: StepResult, report: Callable[[Logged], None]) -> None:
         self.save()
         if self.held_out:
             scores = validate(self.averaged_model(), self.held_out, self.device)
             append_row(self.files.run / "validation.csv", {"step": self.step, **scores})
             report(Logged(self.step, scores))
+        if isinstance(batch, PointBatch):
+            return
         sheet = sample_sheet([batch.key, batch.driving, result.generated[: len(batch.key)]])
         write_png(self.files.run / f"sample-{self.step:06d}.png", sheet)

@@ -63,13 +63,17 @@ def equivariance_loss(moved: Tensor, expected: Tensor) -> Tensor:
     return ((moved - expected).abs() * inside)[:, EXPLICIT_COUNT:].mean()
 
 
-def local_loss(found: Tensor, expected: Tensor, gap: tuple[int, int]) -> Tensor:
-    """Mean error of points [2 B, N, 2] in a square, those of B key pictures before those of B driving pictures.
+def local_loss(
+    found: Tensor, expected: Tensor, gap: tuple[int, int], weights: tuple[float, float, float] = (1, 1, 1)
+) -> Tensor:
+    """Mean error of points [2 B, N, 2] of mouth or eye, those of B key pictures before those of B driving pictures.
 
-    Three errors are added: where the points are, how far the two of ``gap`` are apart, and how the points move between
-    the two pictures of a pair: an error that stays costs nothing in motion. Unknown points are NaN in ``expected``.
+    Three errors are added, each times its weight: where the points are, how far the two of ``gap`` are apart, and how
+    the points move between the two pictures of a pair: an error that stays costs nothing in motion. Unknown points are
+    NaN in ``expected``.
     """
     error = torch.where(torch.isfinite(expected), found - expected.nan_to_num(), 0.0)
     opening = error[:, gap[1], 1] - error[:, gap[0], 1]
     key, driving = error.chunk(2)
-    return error.abs().mean() + opening.abs().mean() + (driving - key).abs().mean()
+    errors = (error, opening, driving - key)
+    return sum(weight * part.abs().mean() for weight, part in zip(weights, errors, strict=True))

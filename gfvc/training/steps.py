@@ -11,12 +11,15 @@ from bitstream import step_size
 
 from ..models.families import EXPLICIT_COUNT, FaceModel
 from ..models.local import EYE_REGIONS, MOUTH_REGION
+from ..models.points import index_of
+from .code import PointBatch
 from .data import Batch, transform_pictures, transform_points
 from .losses import equivariance_loss, local_loss, point_loss, pyramid_l1, region_weight, ssim_loss
 
 
 class StepResult(NamedTuple):
-    """total: what is minimised; parts: the losses by name, detached; generated: pictures for the sample sheet."""
+    """total: what is minimised; parts: the losses by name, detached; generated: pictures for the sample sheet, points
+    in the stage that has none."""
 
     total: Tensor
     parts: dict[str, Tensor]
@@ -134,25 +137,28 @@ class PointsStep(Step):
 
 
 class CodeStep(Step):
-    """The code of family `compact` alone: what comes back from the quantised feature are the analysis's points."""
+    """The code of family `compact` alone: what comes back from the quantised feature are the points that went in.
 
-    def forward(self, batch: Batch, affine: Tensor) -> StepResult:
-        pictures = torch.cat((batch.key, batch.driving))
-        with torch.no_grad():
-            target = self.model.analysis.refined(pictures)
+    Opening and motion weigh most: lids move by a pixel or two, and a mean error of that size would be their standstill.
+    """
+
+    def forward(self, batch: PointBatch, affine: Tensor) -> StepResult:
+        target = torch.cat(batch)
         feature = self.model.analysis.encode(target)
         points = self.received(feature)
+        right, left = (index_of(f"{side}_lid_lower", f"{side}_iris") for side in ("right", "left"))
+        error = points - target
         losses = {
             "explicit": 10 * point_loss(points[:, :EXPLICIT_COUNT], target[:, :EXPLICIT_COUNT]),
-            "implicit": 2 * (points[:, EXPLICIT_COUNT:] - target[:, EXPLICIT_COUNT:]).abs().mean(),
+            "implicit": 2 * error[:, EXPLICIT_COUNT:].abs().mean(),
+            "gaze": 10 * sum((error[:, iris] - error[:, lid]).abs().mean() for lid, iris in (right, left)),
             # Keeps the feature's scale, and so its rate, in hand.
             "magnitude": 0.002 * feature.abs().mean(),
         }
-        for region in (MOUTH_REGION, *EYE_REGIONS):
-            name = "mouth" if region == MOUTH_REGION else "eyes"
-            chosen = list(region.points)
-            losses[name] = losses.get(name, 0) + 5 * local_loss(points[:, chosen], target[:, chosen], region.gap)
-        return self.result(losses, pictures)
+        for name, regions in (("mouth", (MOUTH_REGION,)), ("eyes", EYE_REGIONS)):
+            chosen = [(list(region.points), region.gap) for region in regions]
+            losses[name] = sum(local_loss(points[:, c], target[:, c], gap, (5, 25, 15)) for c, gap in chosen)
+        return self.result(losses, points)
 
 
 class LocalStep(Step):

@@ -13,6 +13,7 @@ import torch
 
 from gfvc import GfvcError
 from gfvc.models.families import FAMILIES
+from gfvc.models.points import POINT_COUNT
 from gfvc.models.registry import load_model, save_weights, weights_path
 from gfvc.training.loop import Trainer, TrainingFiles, TrainingOptions
 
@@ -104,6 +105,11 @@ def test_code_stage_learns_to_give_back_the_points(tmp_path, trainer):
     assert all(name.startswith(("analysis.encoder.", "decoder.")) for name in different)
     losses = [float(row["explicit"]) for row in rows(tmp_path / "run" / "log.csv")]
     assert losses[-1] < 0.6 * losses[0]
+    # The points are found once, and a second run takes them from there.
+    (points,) = (tmp_path / "run").glob("points-*.npy")
+    assert np.load(points).shape == (12, POINT_COUNT, 2)
+    again = trainer(tmp_path / "run", steps=1, **options)
+    assert torch.equal(again.sampler.points, trained.sampler.points)
 
 
 def test_synthesis_stage_leaves_the_analysis_alone(tmp_path, trainer):
