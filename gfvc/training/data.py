@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from datasets.clips import FrameCache
 
-from ..models.points import EXPLICIT, MIRROR
+from ..models.points import EXPLICIT, MIRROR, index_of
 from .degrade import SPACING
 
 
@@ -48,6 +48,22 @@ def transform_pictures(pictures: Tensor, affine: Tensor) -> Tensor:
     return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
+# So many pairs are drawn for one in which lips or lids move.
+CANDIDATES = 4
+
+
+def openings(marks: Tensor) -> Tensor:
+    """How far lips and lids are open in marks [N, E, 2], by the distance of the irises: [N, 3], 0 where unknown.
+
+    Lids move less than lips, and count twice.
+    """
+    right, left = index_of("right_iris", "left_iris")
+    scale = (marks[:, right] - marks[:, left]).norm(dim=-1)
+    pairs = (("upper_lip", "lower_lip"), ("right_lid_upper", "right_lid_lower"), ("left_lid_upper", "left_lid_lower"))
+    gaps = [(marks[:, b, 1] - marks[:, a, 1]) / scale for a, b in (index_of(*pair) for pair in pairs)]
+    return (torch.stack(gaps, dim=1) * marks.new_tensor([1.0, 2.0, 2.0])).nan_to_num(0.0, 0.0, 0.0)
+
+
 class PairSampler:
     """Draw batches from a frame cache.
 
@@ -80,6 +96,7 @@ class PairSampler:
         if marks is None:
             marks = np.full((len(cache.frames), len(EXPLICIT), 2), np.nan, dtype=np.float32)
         self.marks = torch.from_numpy(marks)
+        self.openings = openings(self.marks)
 
     def _gather(self, frames: Tensor | np.ndarray, rows: Tensor) -> Tensor:
         picked = frames[rows.to(self.device)] if isinstance(frames, Tensor) else torch.from_numpy(frames[rows.numpy()])
@@ -88,13 +105,17 @@ class PairSampler:
     def draw(self, count: int) -> Batch:
         """A batch of ``count`` pairs from one clip each; flip, crop, scale, rotation, colour.
 
-        Clips are drawn by the square root of their length, so that stills and short clips count, but not as much.
+        Clips are drawn by the square root of their length, so that stills and short clips count, but not as much. Half
+        of the pairs are those of a few in which lips and lids differ most: blinks and open mouths are rare.
         """
         g = self.generator
         clip = torch.multinomial(self.weights, count, replacement=True, generator=g).tolist()
         start = torch.tensor([self.clips[c][1] for c in clip])
         length = torch.tensor([self.clips[c][2] for c in clip])
-        rows = start + (torch.rand(2, count, generator=g) * length).long()
+        rows = start + (torch.rand(2, CANDIDATES, count, generator=g) * length).long()
+        moved = (self.openings[rows[0]] - self.openings[rows[1]]).abs().sum(-1)
+        chosen = torch.where(torch.rand(count, generator=g) < 0.5, moved.argmax(0), 0)
+        rows = rows.gather(1, chosen.expand(2, 1, count)).squeeze(1)
         use = None
         if self.degraded is not None:
             # The key pictures that come from the codec are those nearest before the ones drawn.

@@ -11,10 +11,11 @@ import torch
 from datasets.clips import FrameCache
 from gfvc.models.blocks import picture_grid
 from gfvc.models.families import EXPLICIT_COUNT
-from gfvc.models.points import EXPLICIT, MIRROR, POINT_COUNT
-from gfvc.training.data import PairSampler, random_affine, transform_pictures, transform_points
+from gfvc.models.points import EXPLICIT, MIRROR, POINT_COUNT, index_of
+from gfvc.training.code import PointSampler
+from gfvc.training.data import PairSampler, openings, random_affine, transform_pictures, transform_points
 from gfvc.training.degrade import SPACING, build_degraded, degraded_rows
-from gfvc.training.losses import equivariance_loss, point_loss, pyramid_l1, region_weight, ssim_loss
+from gfvc.training.losses import equivariance_loss, local_loss, point_loss, pyramid_l1, region_weight, ssim_loss
 
 from .media import psnr
 
@@ -168,3 +169,53 @@ def test_equivariance_counts_implicit_points_on_the_picture_alone():
     assert float(equivariance_loss(moved, expected)) > 0
     expected[0, -1] = 1.5
     assert float(equivariance_loss(moved, expected)) == 0
+
+
+def face_marks(count: int, opened: float) -> np.ndarray:
+    """Marks of ``count`` pictures of a face with lips ``opened`` apart, irises 0.5 apart."""
+    marks = np.zeros((count, len(EXPLICIT), 2), np.float32)
+    marks[:, index_of("left_iris")[0], 0] = 0.5
+    marks[:, index_of("lower_lip")[0], 1] = opened
+    return marks
+
+
+def test_openings_are_shares_of_the_distance_between_the_irises():
+    marks = torch.from_numpy(np.concatenate((face_marks(1, 0.1), np.full((1, len(EXPLICIT), 2), np.nan, np.float32))))
+    assert torch.allclose(openings(marks), torch.tensor([[0.2, 0, 0], [0, 0, 0]]))
+
+
+def test_pairs_in_which_the_lips_move_are_drawn_more_often():
+    """In one picture of ten the mouth is open; plain pairs would differ in 18 of 100 cases."""
+    frames = np.zeros((10, SIZE, SIZE, 3), np.uint8)
+    marks = np.concatenate((face_marks(9, 0.0), face_marks(1, 0.2)))
+    sampler = PairSampler(FrameCache(frames, (("a", 0, 10),), 1, ()), marks, None, device=CPU, seed=3)
+    batch = sampler.draw(400)
+    open_key, open_driving = (openings(m)[:, 0] > 0.1 for m in (batch.key_marks, batch.driving_marks))
+    share = (open_key != open_driving).float().mean().item()
+    # One of four candidates differs in 1 - 0.82^4 = 55 of 100 cases: (18 + 55) / 2 on average.
+    assert share == pytest.approx(0.365, abs=0.07)
+
+
+def test_local_loss_adds_place_opening_and_motion():
+    expected = torch.zeros(2, 3, 2)
+    found = expected.clone()
+    # In the driving picture alone the lower lip is 0.6 too low: one of 12 values.
+    found[1, 1, 1] = 0.6
+    assert local_loss(found, expected, (0, 1)).item() == pytest.approx(0.6 / 12 + 0.6 / 2 + 0.6 / 6)
+    assert local_loss(found, expected, (0, 1), (0, 10, 0)).item() == pytest.approx(3.0)
+    # What is unknown does not count.
+    expected[1] = torch.nan
+    assert local_loss(found, expected, (0, 1)).item() == 0
+
+
+def test_point_pairs_are_of_one_clip_under_one_transform():
+    # Clip a has points around 0, clip b a triangle; the distances between its points tell the clip.
+    points = torch.zeros(6, 3, 2)
+    points[3:, 1, 0] = points[3:, 2, 1] = 0.5
+    sampler = PointSampler(FrameCache(np.zeros((6, 1, 1, 3), np.uint8), (("a", 0, 3), ("b", 3, 3)), 1, ()), points, CPU)
+    sampler.generator.manual_seed(5)
+    batch = sampler.draw(50)
+    sides = [(pair[:, 1] - pair[:, 0]).norm(dim=-1) for pair in batch]
+    assert torch.allclose(*sides, atol=1e-6)
+    assert {bool(side > 0.1) for side in sides[0]} == {True, False}
+    assert torch.allclose(batch.key, batch.driving, atol=1e-6)
