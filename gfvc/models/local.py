@@ -80,9 +80,9 @@ class LocalPoints(nn.Module):
     def __init__(self, points: int) -> None:
         super().__init__()
         self.stem = nn.Conv2d(12, 24, 3, padding=1)
-        self.down1, self.res1 = Down(24, 48), ResidualBlock(48)
-        self.down2, self.res2 = Down(48, 96), nn.Sequential(ResidualBlock(96), ResidualBlock(96))
-        self.up, self.res3 = Up(96, 48, 48), ResidualBlock(48)
+        self.down1, self.down2 = Down(24, 48), Down(48, 96)
+        self.res = nn.Sequential(ResidualBlock(96), ResidualBlock(96))
+        self.up = Up(96, 48, 48)
         self.head = nn.Conv2d(48, points, 3, padding=1)
 
     def forward(self, squares: Tensor) -> Tensor:
@@ -90,9 +90,9 @@ class LocalPoints(nn.Module):
         mean = squares.mean((1, 2, 3), keepdim=True)
         deviation = (squares - mean).square().mean((1, 2, 3), keepdim=True).sqrt()
         x = F.relu(self.stem(F.pixel_unshuffle((squares - mean) / (deviation + 0.05), 2)))
-        x = self.res1(self.down1(x))
-        x = self.res3(self.up(self.res2(self.down2(x)), x))
-        return 1.25 * soft_argmax(self.head(F.relu(x)) * 5.0)
+        x = self.down1(x)
+        x = self.up(self.res(self.down2(x)), x)
+        return 1.25 * soft_argmax(self.head(x) * 5.0)
 
 
 class LocalRefinement(nn.Module):
