@@ -136,6 +136,9 @@ class CabacDecoder:
         self._left = 7
         self._next = 2
         self._offset = int.from_bytes(data[:2], "big") >> 7
+        # No encoder begins so, and the offset would grow with each bit.
+        if self._offset >= self._range:
+            raise self._fail(f"the codeword begins with an offset of {self._offset}, below {self._range} expected")
 
     def _fail(self, message: str) -> BitstreamError:
         return BitstreamError(message, offset=self._total // 8, clause=CLAUSE)

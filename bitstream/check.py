@@ -8,7 +8,7 @@ from typing import BinaryIO
 from .container import KeyPicture, StreamParser
 from .errors import BitstreamError
 from .header import read_header
-from .nal import PARAMETER_SETS, PICTURE_TYPES, nal_type, unpack_nal_units
+from .nal import PARAMETER_SETS, PICTURE_TYPES, START_CODE, nal_type, unpack_nal_units
 from .units import Unit, UnitType, checksum_error, frame_unit
 
 # A stream of garbage has a fault at every step; nobody reads more than this many.
@@ -42,14 +42,20 @@ def _key_picture_faults(codec: str, picture: KeyPicture, unit: Unit) -> list[Bit
         ("coded picture", picture.payload, PICTURE_TYPES[codec]),
     ):
         try:
-            types = [nal_type(codec, nal) for nal in unpack_nal_units(data)]
+            nals = unpack_nal_units(data)
         except BitstreamError as error:
             faults.append(fault(error.message, error.clause))
             continue
+        types = [nal_type(codec, nal) for nal in nals]
         faults += [
             fault(f"NAL unit of type {found} as {name} of {codec}, one of {allowed} expected", "8.1")
             for found in types
             if found not in allowed
+        ]
+        faults += [
+            fault(f"start code or trailing zero bytes in a {name} of {codec}", "8.1")
+            for nal in nals
+            if START_CODE in nal or nal.endswith(b"\0")
         ]
         if not types:
             faults.append(fault(f"no {name} in a key picture of {codec}", "8.1"))
@@ -64,12 +70,21 @@ def check_stream(source: BinaryIO) -> CheckReport:
     """
     header, offset, crc = read_header(source)
     parser, report = StreamParser(header, offset, crc), CheckReport()
-    lost, config, ended = False, b"", False
+    # lost: something since the start; blind: something since the last key picture.
+    lost, blind, config, ended = False, False, b"", False
+
+    def lose(unit: Unit) -> None:
+        nonlocal lost, blind
+        lost = blind = True
+        # Where the first picture is lost the next one is still not the first (clause 10.3).
+        parser.pictures += unit.type == UnitType.KEY_PICTURE
+
     while len(report.violations) < MAX_VIOLATIONS:
         try:
             framed = frame_unit(source, offset, crc, report.units)
-        except BitstreamError as error:
-            report.violations.append(error)
+        except BitstreamError as fault:
+            after_end = BitstreamError("bytes after the END unit", offset=offset, clause="6.5")
+            report.violations.append(after_end if ended else fault)
             return report
         if framed is None:
             break
@@ -80,7 +95,7 @@ def check_stream(source: BinaryIO) -> CheckReport:
         offset, report.units = offset + unit.size, report.units + 1
         if error is not None:
             report.violations.append(error)
-            lost = True
+            lose(unit)
             continue
         if unit.type == UnitType.KEY_CONFIG:
             if unit.payload == config:
@@ -93,14 +108,15 @@ def check_stream(source: BinaryIO) -> CheckReport:
             # After damage the count cannot fit; that is no fault of its own.
             if lost:
                 continue
-        if lost and unit.type == UnitType.PARAMETERS:
+        if blind and unit.type == UnitType.PARAMETERS:
             continue
         try:
             pictures = parser.accept(unit)
         except BitstreamError as fault:
             report.violations.append(fault)
-            lost = True
+            lose(unit)
             continue
+        blind = blind and unit.type != UnitType.KEY_PICTURE
         report.pictures += len(pictures)
         for picture in pictures:
             if isinstance(picture, KeyPicture):

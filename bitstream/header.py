@@ -81,6 +81,8 @@ class Header:
         ):
             if value not in known:
                 raise ValueError(f"{name} is {value!r}, one of {', '.join(known)} expected")
+        if self.chroma_format != "420" and self.key_codec in ("vvc", "av1"):
+            raise ValueError(f"chroma format {self.chroma_format} with {self.key_codec}, 420 expected")
         if not _MODEL_NAME.fullmatch(self.model):
             raise ValueError(f"model name {self.model!r}: 1 to 32 of a-z 0-9 . _ - expected")
         if len(self.model_hash) != 8:

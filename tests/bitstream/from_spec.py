@@ -6,163 +6,172 @@ It shares no code with the `bitstream` package and is not fast; the tests hold o
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 END, KEY_CONFIG, KEY_PICTURE, PARAMETERS = range(4)
-MAX_SIZE = {END: 8, KEY_CONFIG: 1024, KEY_PICTURE: 4194304, PARAMETERS: 65536}
-CHECKSUM_SIZE = {END: 2, KEY_CONFIG: 4, KEY_PICTURE: 4, PARAMETERS: 2}
-NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789._-"
-CLASS_STARTS = (1, 3, 6, 9, 13, 18, 26, 38, 60, 100, 180)
+MAX_PAYLOAD = (8, 1024, 4_194_304, 65_536)  # clause 6.4
+CHECKSUM_SIZE = (2, 4, 4, 2)
+AVC, HEVC, VVC, AV1 = range(4)
+NAL_TYPES = (({7, 8}, {5}), ({33, 34}, {19, 20, 21}), ({15, 16}, {7, 8, 9, 17, 19}))  # clause 8.1
+NAME_CHARACTERS = b"abcdefghijklmnopqrstuvwxyz0123456789._-"
+CLASS_ENDS = (0, 2, 5, 8, 12, 17, 25, 37, 59, 99, 179)  # clause 7.2.4
 RICE = (0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3)
-FIRST_BIN = (3, 10, 20, 34, 44, 56, 66, 78, 90, 84, 84, 90)
-FURTHER_BINS = (8, 14, 20, 28, 36, 44, 54, 66, 82, 74, 74, 84)
+P_FIRST = (3, 10, 20, 34, 44, 56, 66, 78, 90, 84, 84, 90)  # clause 7.4
+P_OTHER = (8, 14, 20, 28, 36, 44, 54, 66, 82, 74, 74, 84)
+INITIAL = [4, 40, 90, *[40] * 48, *(P_OTHER[c] if b else P_FIRST[c] for c in range(12) for b in range(10))]
 
 
 class SpecError(Exception):
-    """What clause 10.2 lists."""
+    """The first violation: a byte offset, the clause, and what is wrong."""
 
-    def __init__(self, clause: str, message: str) -> None:
-        super().__init__(f"clause {clause}: {message}")
-        self.clause = clause
-
-
-def require(condition: bool, clause: str, message: str) -> None:
-    if not condition:
-        raise SpecError(clause, message)
+    def __init__(self, offset: int, clause: str, message: str) -> None:
+        super().__init__(f"byte {offset}: {message} (clause {clause})")
+        self.offset, self.clause, self.message = offset, clause, message
 
 
-@dataclass
-class Bits:
-    """u(n), ue(v) of clauses 4.2 and 4.3."""
-
-    data: bytes
-    position: int = 0
-
-    def u(self, count: int) -> int:
-        value = 0
-        for _ in range(count):
-            require(self.position < 8 * len(self.data), "6.2", "too short")
-            value = value << 1 | self.data[self.position >> 3] >> 7 - (self.position & 7) & 1
-            self.position += 1
-        return value
-
-    def ue(self, largest: int) -> int:
-        zeros = 0
-        while not self.u(1):
-            zeros += 1
-            require(zeros <= 31, "6.2", "ue(v) of more than 31 zeros")
-        value = (1 << zeros) - 1 + self.u(zeros)
-        require(value <= largest, "6.2", "out of range")
-        return value
-
-
-def leb128(data: bytes, position: int, clause: str) -> tuple[int, int]:
-    """Clause 4.4: the value and the position after it."""
-    value = 0
-    for count in range(4):
-        require(position < len(data), clause, "leb128 cut")
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << 7 * count
-        if not byte & 128:
-            require(count == 0 or byte != 0, clause, "leb128 not shortest")
-            return value, position
-    raise SpecError(clause, "leb128 too long")
-
-
-@dataclass
-class Group:
+class Group(NamedTuple):
     count: int
-    comp: int
+    components: int
     step_idx: int
-    follows: bool
+    follows: int
 
 
-@dataclass
-class Stream:
-    """What was found before the fault, if there is one: pictures are (ticks, values, configuration and coded picture of
-    a key picture or None)."""
+class Unit(NamedTuple):
+    """Clause 6.4; codeword is empty where there is none."""
 
-    header: dict[str, object] = field(default_factory=dict)
-    groups: list[Group] = field(default_factory=list)
-    units: list[tuple[int, int]] = field(default_factory=list)
-    pictures: list[tuple[int, list[int], tuple[bytes, bytes] | None]] = field(default_factory=list)
-    fault: SpecError | None = None
+    offset: int
+    unit_type: int
+    payload: bytes
+    checksum: bytes
+    codeword: bytes
 
 
-def header_fields(data: bytes, stream: Stream) -> None:
-    """Clause 6.2."""
-    bits, h = Bits(data), stream.header
-    for name in ("picture_width", "picture_height"):
-        h[name] = bits.u(11)
-        require(64 <= h[name] <= 1024, "6.2", name)
-    for name in ("time_base_num", "time_base_den", "picture_ticks"):
-        h[name] = bits.ue(2**31 - 2) + 1
-    for name in ("colour_primaries", "transfer_characteristics", "matrix_coefficients"):
-        h[name] = bits.u(8)
-    h["full_range_flag"] = bits.u(1)
-    h["key_codec_idc"], h["chroma_format_idc"], h["family_idc"] = bits.u(4), bits.u(2), bits.u(6)
-    require(h["key_codec_idc"] <= 3, "6.2", "key_codec_idc")
-    require(h["chroma_format_idc"] in ((1, 3) if h["key_codec_idc"] < 2 else (1,)), "6.2", "chroma_format_idc")
-    require(h["family_idc"] <= 1, "6.2", "family_idc")
-    for g in range(bits.ue(15) + 1):
-        group = Group(bits.ue(1023) + 1, bits.u(2) + 1, bits.u(7), bool(bits.u(1)) if g else False)
-        require(group.count % group.comp == 0, "6.2", "components do not divide the group")
-        stream.groups.append(group)
-        require(not group.follows or group.comp == stream.groups[0].comp, "6.2", "group_follows_flag")
-    length = bits.u(6)
-    require(1 <= length <= 32, "6.2", "model_name_length")
-    name = [chr(bits.u(8)) for _ in range(length)]
-    require(all(c in NAME_CHARACTERS for c in name) and name[0] not in "._-", "6.2", "model_name")
-    h["model_name"] = "".join(name)
-    h["model_hash"] = bytes(bits.u(8) for _ in range(8))
-    while bits.position & 7:
-        require(bits.u(1) == 0, "6.2", "alignment_zero_bit")
-    require(bits.position == 8 * len(data), "6.2", "header_fields longer than its syntax")
+class Picture(NamedTuple):
+    """coded is (configuration, coded_picture) of a key picture."""
+
+    ticks: int
+    values: tuple[int, ...]
+    coded: tuple[bytes, bytes] | None = None
 
 
 def crc16(data: bytes) -> int:
-    """Clause 6.4: polynomial 0x1021, start value 0."""
+    """The checksum of two bytes of clause 6.4."""
     crc = 0
     for byte in data:
         crc ^= byte << 8
         for _ in range(8):
-            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
+            crc = (crc << 1 ^ (0x1021 if crc & 0x8000 else 0)) & 0xFFFF
     return crc
 
 
-def clip(value: int) -> int:
-    return min(max(value, -32767), 32767)
+def leb128(data: bytes, start: int, base: int, clause: str) -> tuple[int, int]:
+    """Clause 4.4: the value at data[start] and the index after it; data begins at byte ``base`` of the stream."""
+    value = 0
+    for count, byte in enumerate(data[start : start + 4]):
+        value |= (byte & 127) << 7 * count
+        if byte < 128:
+            if count and not byte:
+                raise SpecError(base + start, clause, "leb128 is not the shortest")
+            return value, start + count + 1
+    raise SpecError(base + start, clause, "leb128 is cut or too long")
 
 
-def r_div(n: int, d: int) -> int:
-    return (2 * n + d) // (2 * d)
+def to_leb128(value: int) -> bytes:
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + to_leb128(value >> 7)
+
+
+class Fields:
+    """u(n) and ue(v) of clauses 4.2 and 4.3 in header_fields( ), which begins at byte 5."""
+
+    def __init__(self, data: bytes) -> None:
+        self.text, self.at = "".join(f"{byte:08b}" for byte in data), 0
+
+    def fail(self, message: str) -> SpecError:
+        return SpecError(5 + self.at // 8, "6.2", message)
+
+    def u(self, bits: int, low: int = 0, high: int | None = None) -> int:
+        if self.at + bits > len(self.text):
+            raise self.fail("header_fields( ) is longer than header_size")
+        self.at += bits
+        return self.ranged(int("0" + self.text[self.at - bits : self.at], 2), low, high)
+
+    def ue(self, high: int) -> int:
+        zeros = 0
+        while not self.u(1):
+            zeros += 1
+            if zeros > 31:
+                raise self.fail("ue(v) of more than 31 zero bits")
+        return self.ranged((1 << zeros) - 1 + self.u(zeros), 0, high)
+
+    def ranged(self, value: int, low: int, high: int | None) -> int:
+        if value < low or (high is not None and value > high):
+            raise self.fail(f"{value} is out of range or reserved")
+        return value
+
+
+def header_fields(data: bytes) -> tuple[dict[str, Any], list[Group]]:
+    """Clause 6.2."""
+    fields, header, groups = Fields(data), {}, []
+    for name in ("picture_width", "picture_height"):
+        header[name] = fields.u(11, 64, 1024)
+    for name in ("time_base_num_minus1", "time_base_den_minus1", "picture_ticks_minus1"):
+        header[name] = fields.ue((1 << 31) - 2)
+    for name in ("colour_primaries", "transfer_characteristics", "matrix_coefficients"):
+        header[name] = fields.u(8)
+    header["full_range_flag"] = fields.u(1)
+    codec = header["key_codec_idc"] = fields.u(4, 0, 3)
+    chroma = header["chroma_format_idc"] = fields.u(2)
+    if chroma not in ((1, 3) if codec in (AVC, HEVC) else (1,)):
+        raise fields.fail(f"chroma_format_idc {chroma} with key_codec_idc {codec}")
+    header["family_idc"] = fields.u(6, 0, 1)
+    for g in range(fields.ue(15) + 1):
+        group = Group(fields.ue(1023) + 1, fields.u(2) + 1, fields.u(7), fields.u(1) if g else 0)
+        if group.count % group.components or (group.follows and group.components != groups[0].components):
+            raise fields.fail(f"components of group {g}")
+        groups.append(group)
+    name = bytes(fields.u(8) for _ in range(fields.u(6, 1, 32)))
+    if any(byte not in NAME_CHARACTERS for byte in name) or name[0] in b"._-":
+        raise fields.fail(f"model_name {name!r}")
+    header["model_name"] = name.decode("ascii")
+    header["model_hash"] = bytes(fields.u(8) for _ in range(8))
+    rest = fields.text[fields.at :]
+    if len(rest) > 7 or "1" in rest:
+        raise fields.fail("header_fields( ) is shorter than header_size, or alignment_zero_bit is 1")
+    return header, groups
 
 
 class Engine:
-    """Clause 7.3, for one codeword; Fast and Slow belong to the parser."""
+    """Clause 7.3, for one codeword that begins at byte ``base``; fast and slow outlive it."""
 
-    def __init__(self, codeword: bytes, fast: list[int], slow: list[int]) -> None:
-        require(len(codeword) >= 2, "7.3", "codeword of less than two bytes")
-        self.codeword, self.fast, self.slow = codeword, fast, slow
+    def __init__(self, codeword: bytes, base: int, fast: list[int], slow: list[int]) -> None:
+        self.codeword, self.base, self.fast, self.slow = codeword, base, fast, slow
         self.read, self.range, self.offset = 0, 510, 0
+        if len(codeword) < 2:
+            raise self.fail("7.3", "codeword of less than two bytes")
         for _ in range(9):
             self.next_bit()
+        if self.offset >= self.range:
+            raise self.fail("7.3", "offset is not below range")
+
+    def fail(self, clause: str, message: str) -> SpecError:
+        return SpecError(self.base + self.read // 8, clause, message)
 
     def next_bit(self) -> None:
-        require(self.read < 8 * len(self.codeword), "7.3", "codeword too short")
-        self.offset = self.offset << 1 | self.codeword[self.read >> 3] >> 7 - (self.read & 7) & 1
+        if self.read == 8 * len(self.codeword):
+            raise self.fail("7.3", "the codeword has too few bits")
+        self.offset = self.offset << 1 | self.codeword[self.read >> 3] >> 7 - self.read % 8 & 1
         self.read += 1
 
     def bin(self, ctx: int) -> int:
+        """Clauses 7.3.2 and 7.3.3."""
         state = self.slow[ctx] + (self.fast[ctx] << 4)
         value = state >> 14
-        lps = ((self.range >> 5) * ((32767 - state if value else state) >> 9) >> 1) + 4
-        self.range -= lps
+        lps_range = ((self.range >> 5) * ((32767 - state if value else state) >> 9) >> 1) + 4
+        self.range -= lps_range
         if self.offset >= self.range:
             value = 1 - value
             self.offset -= self.range
-            self.range = lps
+            self.range = lps_range
         self.fast[ctx] += (63 if value else 0) - (self.fast[ctx] >> 4)
         self.slow[ctx] += (127 if value else 0) - (self.slow[ctx] >> 7)
         while self.range < 256:
@@ -171,200 +180,284 @@ class Engine:
         return value
 
     def bypass(self) -> int:
+        """Clause 7.3.4."""
         self.next_bit()
         if self.offset < self.range:
             return 0
         self.offset -= self.range
         return 1
 
+    def bypass_bits(self, count: int) -> int:
+        value = 0
+        for _ in range(count):
+            value = value << 1 | self.bypass()
+        return value
+
     def exp_golomb(self, k: int, largest: int) -> int:
         """EG( k, max ) of clause 7.2.5."""
         value = 0
-        while self.bypass():
+        while value <= largest and self.bypass():
             value += 1 << k
             k += 1
-            require(value <= largest, "7.2", "Exp-Golomb code out of range")
-        suffix = 0
-        for _ in range(k):
-            suffix = suffix << 1 | self.bypass()
-        require(value + suffix <= largest, "7.2", "Exp-Golomb code out of range")
-        return value + suffix
+        if value <= largest:
+            value += self.bypass_bits(k)
+        if value > largest:
+            raise self.fail("7.2", "Exp-Golomb code out of range")
+        return value
 
     def end(self) -> None:
         """Clauses 7.3.5 and 7.3.6."""
         self.range -= 2
-        require(self.offset >= self.range, "7.3", "end_of_codeword_bin")
-        whole = int.from_bytes(self.codeword, "big")
-        left = 8 * len(self.codeword) - self.read
-        require(left < 8 and whole & (2 << left) - 1 == 1 << left, "7.3", "stop bit")
+        if self.offset < self.range:
+            raise self.fail("7.3", "end_of_codeword_bin is 0")
+        tail = "".join(f"{byte:08b}" for byte in self.codeword)[self.read - 1 :]
+        if len(tail) > 8 or tail.rstrip("0") != "1":
+            raise self.fail("7.3", "stop bit, or the bits after it")
 
 
-class Parser:
-    """Clauses 6.4 to 7.4."""
+class Values:
+    """Clauses 7.1 and 7.2: the state that persists, and the syntax of codewords."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data, self.stream = data, Stream()
-        self.config = b""
+    def __init__(self, groups: list[Group], picture_ticks: int) -> None:
+        self.groups, self.picture_ticks = groups, picture_ticks
         self.prev: list[int] = []
 
-    def parse(self) -> Stream:
-        try:
-            self.file()
-        except SpecError as fault:
-            self.stream.fault = fault
-        return self.stream
-
-    def file(self) -> None:
-        """Clauses 5 and 6.1."""
-        data = self.data
-        require(data[:3] == b"GFV" and len(data) > 3, "6.1", "magic")
-        require(data[3] == 1, "6.1", "version")
-        require(len(data) > 4 and len(data) >= 9 + data[4], "6.1", "header cut")
-        end = 5 + data[4]
-        self.header_crc = data[end : end + 4]
-        require(zlib.crc32(data[:end]) == int.from_bytes(self.header_crc, "big"), "6.1", "header_crc")
-        header_fields(data[5:end], self.stream)
-        self.activity = [8] * sum(group.count for group in self.stream.groups)
-        position = end + 4
-        while position < len(data):
-            unit_type, position = self.unit(position)
-            if unit_type == END:
-                require(position == len(data), "6.5", "bytes after END")
-                return
-        raise SpecError("6.5", "no END")
-
-    def unit(self, start: int) -> tuple[int, int]:
-        """Clause 6.4: its type, and where the next one starts."""
-        header, position = leb128(self.data, start, "6.4")
-        unit_type, size = header & 3, header >> 2
-        require(size <= MAX_SIZE[unit_type], "6.4", "payload above its limit")
-        stop = position + size + CHECKSUM_SIZE[unit_type]
-        require(stop <= len(self.data), "6.4", "unit cut")
-        payload = self.data[position : position + size]
-        number = (len(self.stream.units) & 0xFFFFFFFF).to_bytes(4, "big")
-        covered = self.header_crc + number + self.data[start : position + size]
-        crc = crc16(covered) if CHECKSUM_SIZE[unit_type] == 2 else zlib.crc32(covered)
-        require(crc == int.from_bytes(self.data[position + size : stop], "big"), "6.4", "checksum")
-        found = len(self.stream.pictures)
-        try:
-            (self.end, self.key_config, self.key_picture, self.parameters)[unit_type](payload)
-        except SpecError:
-            del self.stream.pictures[found:]
-            raise
-        self.stream.units.append((unit_type, size))
-        return unit_type, stop
-
-    def end(self, payload: bytes) -> None:
-        count, position = leb128(payload, 0, "6.8")
-        require(position == len(payload) and count == len(self.stream.pictures), "6.8", "num_pictures")
-
-    def key_config(self, payload: bytes) -> None:
-        self.config = payload
-
-    def key_picture(self, payload: bytes) -> None:
-        """Clauses 6.6, 7.1 and key_codeword of 7.2."""
-        size, position = leb128(payload, 0, "6.6")
-        require(size >= 2 and position + size < len(payload), "6.6", "too short for its parts")
-        initial = [4, 40, 90] + [40] * 48
-        for first, further in zip(FIRST_BIN, FURTHER_BINS, strict=True):
-            initial += [first] + [further] * 9
-        self.fast, self.slow = [p << 3 for p in initial], [p << 7 for p in initial]
-        self.activity = [8] * len(self.activity)
-        self.last_skip, self.last_zero = 0, [0] * len(self.stream.groups)
-        self.engine = Engine(payload[position : position + size], self.fast, self.slow)
+    def key_codeword(self, codeword: bytes, base: int, first: bool) -> tuple[int, tuple[int, ...]]:
+        self.fast, self.slow = [p << 3 for p in INITIAL], [p << 7 for p in INITIAL]
+        self.activity = [8] * sum(group.count for group in self.groups)
+        self.last_skip, self.last_zero = 0, [0] * len(self.groups)
+        self.engine = Engine(codeword, base, self.fast, self.slow)
         cur: list[int] = []
-        for group in self.stream.groups:
-            start = len(cur)
+        for group in self.groups:
             for k in range(group.count):
-                reference = cur[start + k - group.comp] if k >= group.comp else 0
-                cur.append(self.legal(reference + self.residual(11)))
-        ticks = self.time() if self.stream.pictures else 0
+                reference = cur[-group.components] if k >= group.components else 0
+                cur.append(self.in_range(reference + self.residual(11)))
+        ticks = 0 if first else self.picture_time()
         self.engine.end()
         self.prev = cur
-        self.stream.pictures.append((ticks, cur, (self.config, payload[position + size :])))
+        return ticks, tuple(cur)
 
-    def parameters(self, payload: bytes) -> None:
-        """Clause 6.7 and parameters_codeword of 7.2."""
-        require(bool(self.prev), "6.5", "PARAMETERS before the first KEY_PICTURE")
-        require(len(payload) >= 1, "6.7", "too short")
-        self.engine = Engine(payload[1:], self.fast, self.slow)
-        for _ in range(payload[0] + 1):
-            ticks = self.time()
+    def parameters_codeword(self, codeword: bytes, base: int, number: int) -> list[Picture]:
+        self.engine = Engine(codeword, base, self.fast, self.slow)
+        pictures = []
+        for _ in range(number):
+            ticks = self.picture_time()
             self.prev = self.driving_values()
-            self.stream.pictures.append((ticks, self.prev, None))
+            pictures.append(Picture(ticks, tuple(self.prev)))
         self.engine.end()
+        return pictures
 
-    def time(self) -> int:
+    def picture_time(self) -> int:
         """Clause 7.2.1."""
-        if not self.engine.bin(0):
-            return self.stream.header["picture_ticks"]
-        return self.engine.exp_golomb(8, 2**31 - 2) + 1
+        return self.engine.exp_golomb(8, (1 << 31) - 2) + 1 if self.engine.bin(0) else self.picture_ticks
 
     def driving_values(self) -> list[int]:
         """Clause 7.2.2."""
-        groups, cur = self.stream.groups, []
         self.last_skip = self.engine.bin(1 + self.last_skip)
-        self.near = 0
         if self.last_skip:
             for i in range(len(self.prev)):
-                self.adapt(i, 0)
-            self.last_zero = [1] * len(groups)
-            return list(self.prev)
-        self.moved = [0] * groups[0].comp
-        for g, group in enumerate(groups):
-            start, zero = len(cur), 0
+                self.adapt(i, 0, 0)
+            self.last_zero = [1] * len(self.groups)
+            return self.prev
+        cur: list[int] = []
+        self.moved = [0] * self.groups[0].components
+        for g, group in enumerate(self.groups):
+            zero = near = 0
             if g:
                 zero = self.last_zero[g] = self.engine.bin(3 + 3 * g + self.last_zero[g])
-            self.near = 0
             for k in range(group.count):
-                i = start + k
-                residual = 0 if zero else self.residual(self.class_of(i))
-                cur.append(self.legal(self.predict(g, k, start) + residual))
-                self.adapt(i, residual)
+                i = len(cur)
+                residual = 0 if zero else self.residual(self.class_of(i, near))
+                cur.append(self.in_range(self.predict(g, k, i) + residual))
+                near = self.adapt(i, residual, near)
                 if g == 0:
-                    self.moved[k % group.comp] += cur[k] - self.prev[k]
+                    self.moved[k % group.components] += cur[i] - self.prev[i]
         return cur
 
-    def predict(self, g: int, k: int, start: int) -> int:
-        """Clause 7.2.3."""
-        first, group = self.stream.groups[0], self.stream.groups[g]
-        before, moved = self.prev[start + k], self.moved[k % group.comp] if g == 0 or group.follows else 0
-        if g == 0:
-            element = k // group.comp
-            return clip(before + r_div(moved, element)) if element else before
-        if not group.follows:
-            return before
-        n = (8 - (first.step_idx & 3)) << (group.step_idx >> 2)
-        d = ((8 - (group.step_idx & 3)) << (first.step_idx >> 2)) * (first.count // first.comp)
-        return clip(before + r_div(moved * n, d))
-
-    def class_of(self, i: int) -> int:
-        """Clause 7.2.4."""
-        m = (2 * self.activity[i] + self.near) >> 1
-        return sum(start <= m for start in CLASS_STARTS)
-
-    def adapt(self, i: int, residual: int) -> None:
-        a = 16 * min(abs(residual), 64)
-        self.near = (self.near + a) >> 1
-        self.activity[i] += (a - self.activity[i]) >> 2
-
-    def residual(self, number: int) -> int:
-        prefix = 0
-        while prefix < 10 and self.engine.bin(51 + 10 * number + prefix):
-            prefix += 1
-        escape = self.engine.exp_golomb(1, 65535 >> RICE[number]) if prefix == 10 else 0
-        low = 0
-        for _ in range(RICE[number]):
-            low = low << 1 | self.engine.bypass()
-        magnitude = ((prefix + escape) << RICE[number]) + low
-        return -magnitude if magnitude and self.engine.bypass() else magnitude
-
-    @staticmethod
-    def legal(value: int) -> int:
-        require(-32767 <= value <= 32767, "7.2", "value out of range")
+    def in_range(self, value: int) -> int:
+        if abs(value) > 32767:
+            raise self.engine.fail("7.2", f"value {value}")
         return value
 
+    def predict(self, g: int, k: int, i: int) -> int:
+        """Clause 7.2.3, for value k of group g, which is value i of the picture."""
+        first, group = self.groups[0], self.groups[g]
+        n, d = 1, k // first.components
+        if g:
+            n = (8 - (first.step_idx & 3)) << (group.step_idx >> 2)
+            d = ((8 - (group.step_idx & 3)) << (first.step_idx >> 2)) * (first.count // first.components)
+        if d == 0 or (g and not group.follows):
+            return self.prev[i]
+        moved = (2 * self.moved[k % group.components] * n + d) // (2 * d)
+        return min(max(self.prev[i] + moved, -32767), 32767)
 
-def parse(data: bytes) -> Stream:
-    """Everything up to the end or the first fault."""
-    return Parser(data).parse()
+    def class_of(self, i: int, near: int) -> int:
+        """Clause 7.2.4."""
+        return sum((2 * self.activity[i] + near) >> 1 > end for end in CLASS_ENDS)
+
+    def adapt(self, i: int, residual: int, near: int) -> int:
+        """Clause 7.2.4; gives the new Near."""
+        a = 16 * min(abs(residual), 64)
+        self.activity[i] += (a - self.activity[i]) >> 2
+        return (near + a) >> 1
+
+    def residual(self, cls: int) -> int:
+        """Clauses 7.2.4 and 7.2.5."""
+        prefix = 0
+        while prefix < 10 and self.engine.bin(51 + 10 * cls + prefix):
+            prefix += 1
+        escape = self.engine.exp_golomb(1, 65535 >> RICE[cls]) if prefix == 10 else 0
+        magnitude = ((prefix + escape) << RICE[cls]) + self.engine.bypass_bits(RICE[cls])
+        return -magnitude if magnitude and self.engine.bypass() else magnitude
+
+
+class Stream:
+    """Clauses 5, 6 and 10.3: after a SpecError of parse( ) it holds what the units before the fault gave.
+
+    strict: also report the faults that clause 10.2 leaves to key codecs and conformance checkers.
+    """
+
+    def __init__(self, data: bytes, strict: bool = True) -> None:
+        self.data, self.strict = data, strict
+        self.header: dict[str, Any] = {}
+        self.groups: list[Group] = []
+        self.units: list[Unit] = []
+        self.pictures: list[Picture] = []
+        self.configuration = b""
+
+    def parse(self) -> Stream:
+        at = self.file_header()
+        while not self.units or self.units[-1].unit_type != END:
+            at = self.unit(at)
+        if at != len(self.data):
+            raise SpecError(at, "6.5", "bytes after END")
+        return self
+
+    def file_header(self) -> int:
+        """Clause 6.1; gives the offset of the first unit, as unit( ) does of the next."""
+        data = self.data
+        if data[:3] != b"GFV" or data[3:4] not in (b"", b"\1"):
+            raise SpecError(0, "6.1", "magic or version")
+        end = 5 + (data[4] if len(data) > 4 else 0)
+        if len(data) < end + 4:
+            raise SpecError(len(data), "6.1", "the header is cut")
+        self.header_crc = data[end : end + 4]
+        if zlib.crc32(data[:end]) != int.from_bytes(self.header_crc, "big"):
+            raise SpecError(end, "6.1", "header_crc does not fit")
+        self.header, self.groups = header_fields(data[5:end])
+        self.values = Values(self.groups, self.header["picture_ticks_minus1"] + 1)
+        return end + 4
+
+    def unit(self, start: int) -> int:
+        """Clause 6.4."""
+        if start == len(self.data):
+            raise SpecError(start, "6.5", "the stream ends before END")
+        unit_header, begin = leb128(self.data, start, 0, "6.4")
+        unit_type, end = unit_header & 3, begin + (unit_header >> 2)
+        stop = end + CHECKSUM_SIZE[unit_type]
+        if end - begin > MAX_PAYLOAD[unit_type]:
+            raise SpecError(start, "6.4", "payload above its limit")
+        if stop > len(self.data):
+            raise SpecError(len(self.data), "6.4", "the unit is cut")
+        payload, checksum = self.data[begin:end], self.data[end:stop]
+        covered = self.header_crc + (len(self.units) & 0xFFFFFFFF).to_bytes(4, "big") + self.data[start:end]
+        if int.from_bytes(checksum, "big") != (zlib.crc32 if len(checksum) == 4 else crc16)(covered):
+            raise SpecError(start, "6.4", "the checksum does not fit")
+        parse = (self.end, self.key_config, self.key_picture, self.parameters)[unit_type]
+        codeword, pictures = parse(payload, begin)
+        self.units.append(Unit(start, unit_type, payload, checksum, codeword))
+        self.pictures += pictures
+        return stop
+
+    def end(self, payload: bytes, base: int) -> tuple[bytes, list[Picture]]:
+        """Clause 6.8."""
+        number, size = leb128(payload, 0, base, "6.8")
+        if size != len(payload) or number != len(self.pictures):
+            raise SpecError(base, "6.8", f"num_pictures {number} of {len(self.pictures)}, or bytes after it")
+        return b"", []
+
+    def key_config(self, payload: bytes, base: int) -> tuple[bytes, list[Picture]]:
+        """Clause 6.5."""
+        if self.strict and payload == self.configuration:
+            raise SpecError(base, "6.5", "KEY_CONFIG equal to the configuration in force")
+        self.configuration = payload
+        return b"", []
+
+    def key_picture(self, payload: bytes, base: int) -> tuple[bytes, list[Picture]]:
+        """Clause 6.6."""
+        size, at = leb128(payload, 0, base, "6.6")
+        end = at + size
+        if end >= len(payload):
+            raise SpecError(base, "6.6", "payload too short for its parts")
+        ticks, values = self.values.key_codeword(payload[at:end], base + at, not self.pictures)
+        if self.strict:
+            check_parts(self.header["key_codec_idc"], self.configuration, payload[end:], base)
+        return payload[at:end], [Picture(ticks, values, (self.configuration, payload[end:]))]
+
+    def parameters(self, payload: bytes, base: int) -> tuple[bytes, list[Picture]]:
+        """Clauses 6.5 and 6.7."""
+        if not self.pictures:
+            raise SpecError(base, "6.5", "PARAMETERS before the first KEY_PICTURE")
+        if not payload:
+            raise SpecError(base, "6.7", "payload too short for its parts")
+        return payload[1:], self.values.parameters_codeword(payload[1:], base + 1, payload[0] + 1)
+
+
+def nal_units(codec: int, data: bytes, coded: bool, base: int = 0) -> list[bytes]:
+    """Clause 8.1: the NAL units of a configuration or a coded_picture."""
+    nals: list[bytes] = []
+    at = 0
+    while at < len(data):
+        size, start = leb128(data, at, base, "8.1")
+        at = start + size
+        nal = data[start:at]
+        if at > len(data) or size < (1 if codec == AVC else 2):
+            raise SpecError(base, "8.1", "a NAL unit is cut or has no whole header")
+        nal_unit_type = nal[0] & 31 if codec == AVC else nal[0] >> 1 & 63 if codec == HEVC else nal[1] >> 3
+        if nal_unit_type not in NAL_TYPES[codec][coded]:
+            raise SpecError(base, "8.1", f"nal_unit_type {nal_unit_type}")
+        if b"\0\0\1" in nal or nal[-1] == 0:
+            raise SpecError(base, "8.1", "a NAL unit with a start code or a trailing zero byte")
+        nals.append(nal)
+    if not 1 <= len(nals) <= 64:
+        raise SpecError(base, "8.1", f"{len(nals)} NAL units")
+    return nals
+
+
+def check_parts(codec: int, configuration: bytes, coded_picture: bytes, base: int) -> None:
+    """Clauses 8.1 and 8.5."""
+    if codec != AV1:
+        nal_units(codec, configuration, False, base)
+        nal_units(codec, coded_picture, True, base)
+    elif not configuration:
+        raise SpecError(base, "8.5", "the configuration is empty")
+
+
+def hevc_vps(sps: bytes) -> bytes:
+    """Clause 8.3."""
+    plain = b"".join(sps[i : i + 1] for i in range(len(sps)) if sps[max(i - 2, 0) : i + 1] != b"\0\0\3")
+    if len(plain) < 15:
+        raise SpecError(0, "8.3", "the SPS has less than 15 bytes")
+    bits = f"{0x4001:016b}0000" + "11" + "000000" + "000" + "1" + "1" * 16
+    bits += "".join(f"{byte:08b}" for byte in plain[3:15])
+    bits += "1" + "111" + "000000" + "1" + "00" + "1"
+    bits += "0" * (-len(bits) % 8)
+    vps = bytearray()
+    zeros = 0
+    for byte in int(bits, 2).to_bytes(len(bits) // 8, "big"):
+        if zeros >= 2 and byte <= 3:
+            vps.append(3)
+            zeros = 0
+        zeros = 0 if byte else zeros + 1
+        vps.append(byte)
+    return bytes(vps)
+
+
+def elementary_stream(codec: int, configuration: bytes, coded_picture: bytes) -> bytes:
+    """Clauses 8.1 to 8.5: what a decoder of the key codec gets."""
+    if codec == AV1:
+        sequence, frame = (to_leb128(len(part)) + part for part in (configuration, coded_picture))
+        return b"\x12\0\x0a" + sequence + b"\x32" + frame
+    sets = nal_units(codec, configuration, False)
+    vps = [hevc_vps(next((nal for nal in sets if nal[0] >> 1 & 63 == 33), b""))] if codec == HEVC else []
+    return b"".join(b"\0\0\0\1" + nal for nal in [*vps, *sets, *nal_units(codec, coded_picture, True)])

@@ -52,6 +52,21 @@ def test_after_a_damaged_unit_the_next_key_picture_is_judged_again():
     assert report.units == len(STREAM.parts) - 1
 
 
+def test_where_the_first_picture_is_lost_the_next_key_picture_has_its_time():
+    damaged = bytearray(STREAM.parts[2])
+    damaged[-1] ^= 1
+    report = check(b"".join([*STREAM.parts[:2], bytes(damaged), *STREAM.parts[3:]]))
+    assert clauses(report) == ["6.4"]
+    assert report.pictures == 5
+
+
+def test_parameters_after_the_next_key_picture_are_judged_again():
+    units = payloads(STREAM.data)
+    units[2] = units[5] = (UnitType.PARAMETERS, b"\0\0")
+    assert [kind for kind, _ in units[4:6]] == [UnitType.KEY_PICTURE, UnitType.PARAMETERS]
+    assert clauses(check(seal(STREAM.parts[0], units))) == ["7.3", "7.3"]
+
+
 def test_a_cut_stream_is_reported():
     assert clauses(check(b"".join(STREAM.parts[:-1]))) == ["6.5"]
     assert clauses(check(STREAM.data[:-1])) == ["6.4"]

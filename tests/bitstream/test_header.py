@@ -65,14 +65,15 @@ def fields_of(**changes):
 def headers(draw):
     times = st.one_of(st.integers(1, MAX_TIME), st.integers(1, 100), st.just(MAX_TIME))
     side, code = st.integers(64, 1024), st.integers(0, 255)
+    codec = draw(st.sampled_from(KEY_CODECS))
     return Header(
         width=draw(side),
         height=draw(side),
         time_base=(draw(times), draw(times)),
         picture_ticks=draw(times),
         colour=Colour(draw(code), draw(code), draw(code), draw(st.booleans())),
-        key_codec=draw(st.sampled_from(KEY_CODECS)),
-        chroma_format=draw(st.sampled_from(("420", "444"))),
+        key_codec=codec,
+        chroma_format=draw(st.sampled_from(("420", "444") if codec in ("avc", "hevc") else ("420",))),
         family=draw(st.sampled_from(FAMILIES)),
         layout=draw(layouts()),
         model=draw(NAMES),
@@ -157,6 +158,7 @@ def test_illegal_colour_code_points_are_refused_on_construction(change):
         {"picture_ticks_minus1": MAX_TIME},
         {"key_codec_idc": (4, 4)},
         {"chroma_format_idc": (0, 2)},
+        {"key_codec_idc": (2, 4), "chroma_format_idc": (3, 2)},
         {"chroma_format_idc": (2, 2)},
         {"family_idc": (2, 6)},
         {"num_groups_minus1": 16},
