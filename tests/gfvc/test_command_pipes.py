@@ -99,11 +99,18 @@ def test_file_that_cannot_be_finished_is_one_line_and_is_not_left(tmp_path, matr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gfv", "in.mkv"]
 
 
+def heed_interrupts():
+    """A shell that starts the tests in the background has them ignore interrupts, and their children with them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt_leaves_nothing_and_says_so(tmp_path):
     target = tmp_path / "out"
     target.mkdir()
     arguments = command_line("encode", DEMO, target / "a.gfv", "--run", 1)
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), preexec_fn=heed_interrupts
+    ) as process:
         started = time.monotonic()
         while not list(target.glob(".*.partial")) and process.poll() is None and time.monotonic() < started + 60:
             time.sleep(0.02)
