@@ -64,7 +64,7 @@ class FaceModel(nn.Module):
 
 
 class Keypoints2d(FaceModel):
-    """X and y of the explicit and implicit key points of `gfvc.models.points`, in -1..1."""
+    """The x and y of the explicit and implicit key points of `gfvc.models.points`, in -1..1."""
 
     family = "keypoints2d"
     groups = (

@@ -43,7 +43,7 @@ def affine_fit(source: Tensor, driving: Tensor, ridge: float = 0.05) -> tuple[Te
 
 
 class Motion(NamedTuple):
-    """Grid: where each sample comes from, [B, 64, 64, 2]; features [B, 32, 64, 64]."""
+    """grid: where each sample comes from, [B, 64, 64, 2]; features [B, 32, 64, 64]."""
 
     grid: Tensor
     features: Tensor

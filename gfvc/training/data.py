@@ -79,7 +79,7 @@ class PairSampler:
         device: torch.device,
         seed: int = 0,
     ) -> None:
-        """Degraded: pictures of `degrade.degraded_rows` after a key-picture codec; half of the key pictures come from
+        """degraded: pictures of `degrade.degraded_rows` after a key-picture codec; half of the key pictures come from
         there."""
         self.clips = cache.clips
         self.weights = torch.tensor([count for _, _, count in cache.clips]).double().sqrt()
