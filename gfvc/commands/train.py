@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stage",
         choices=("full", "points", "local", "code", "synthesis"),
         default="full",
-        help="train everything, or one part: analysis, its refinement of mouth and eyes, code of `compact`, synthesis",
+        help="full: all but the refinement of mouth and eyes, which local trains; or one part alone",
     )
     parser.add_argument("--size", type=whole_number(64, 512), default=128, help="picture side")
     parser.add_argument("--steps", type=whole_number(1, 1 << 30), default=20000, help="optimiser steps")

@@ -342,7 +342,8 @@ class Trainer:
     def _checkpoint(self, batch: Batch | PointBatch, result: StepResult, report: Callable[[Logged], None]) -> None:
         self.save()
         if self.held_out:
-            scores = validate(self.averaged_model(), self.held_out, self.device)
+            coarse = self.options.stage in ("full", "points")
+            scores = validate(self.averaged_model(), self.held_out, self.device, coarse=coarse)
             append_row(self.files.run / "validation.csv", {"step": self.step, **scores})
             report(Logged(self.step, scores))
         if isinstance(batch, PointBatch):

@@ -25,12 +25,18 @@ def validation_pairs(frames: FrameCache, pictures: int = 8) -> list[tuple[Tensor
 
 
 @torch.no_grad()
-def validate(model: FaceModel, pairs: list[tuple[Tensor, Tensor]], device: torch.device) -> dict[str, float]:
-    """Mean PSNR (dB, RGB) of generated and of repeated key pictures, without codec and quantiser."""
+def validate(
+    model: FaceModel, pairs: list[tuple[Tensor, Tensor]], device: torch.device, *, coarse: bool = False
+) -> dict[str, float]:
+    """Mean PSNR (dB, RGB) of generated and of repeated key pictures, without codec and quantiser.
+
+    ``coarse`` leaves out the refinement of mouth and eyes, for stages that come before its training.
+    """
+    analyse = model.analyse_coarsely if coarse else model.analyse
     scores: dict[str, list[float]] = {"psnr": [], "psnr_freeze": []}
     for key, driving in pairs:
         key, driving = key.to(device), driving.to(device)
-        generated = model.generate(model.prepare(key, model.analyse(key)), model.analyse(driving))
+        generated = model.generate(model.prepare(key, analyse(key)), analyse(driving))
         for name, picture in (("psnr", generated), ("psnr_freeze", key)):
             error = ((picture - driving) ** 2).mean((1, 2, 3)).clamp(min=1e-8)
             scores[name] += (-10 * torch.log10(error)).tolist()
