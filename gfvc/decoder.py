@@ -59,11 +59,13 @@ class Decoder:
         if isinstance(picture, KeyPicture):
             rgb = self._codec.decode(CodedPicture(picture.config, picture.payload))
             self._state = self._model.prepare(to_tensor(rgb, self.device), parameters)
-            return TimedPicture(rgb, self._pts)
+            return self._shown(self._state.picture)
         if self._state is None:
             raise BitstreamError("parameters before the first key picture", offset=0, clause="6.5")
-        generated = self._model.generate(self._state, parameters)
-        return TimedPicture(to_rgb8(generated, self.header.height, self.header.width), self._pts)
+        return self._shown(self._model.generate(self._state, parameters))
+
+    def _shown(self, picture: Tensor) -> TimedPicture:
+        return TimedPicture(to_rgb8(picture, self.header.height, self.header.width), self._pts)
 
     def _tensor(self, picture: Picture) -> Tensor:
         return torch.from_numpy(self._quantiser.dequantise(picture.values))[None].to(self.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from os import PathLike
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -17,14 +17,24 @@ from bitstream.header import MAX_SIDE, MAX_TIME, MIN_SIDE
 from .errors import VideoError
 from .files import open_target
 from .key_picture import CODECS, CodedPicture, KeyPictureCodec
+from .models.layered import LayeredState
 from .models.registry import load_model
+from .models.synthesis import KeyState
 from .options import EncoderOptions, choose_device
-from .parameters import Quantiser, stream_layout
+from .parameters import Quantiser, Smoother, stream_layout
 from .quality import picture_change, structural_similarity, to_tensor
 from .video import TimedPicture, VideoInfo, VideoReader
 
 # Mean luma change above which two pictures are of different scenes; the fastest head turns stay under half of it.
 SCENE_CUT = 0.16
+
+
+class _Group(NamedTuple):
+    """A coded key picture, its quantised parameters and what the decoder will make of them."""
+
+    coded: CodedPicture
+    values: list[int]
+    state: KeyState | LayeredState
 
 
 class Encoder:
@@ -46,7 +56,9 @@ class Encoder:
         loaded = load_model(self.options.family, self.options.weights, self.device)
         self._model = loaded.model
         layout = stream_layout(loaded.model.groups, self.options.quantiser)
-        self._quantiser = Quantiser(layout, self.options.dead_zone)
+        dead_zone = loaded.model.dead_zone if self.options.dead_zone is None else self.options.dead_zone
+        self._quantiser = Quantiser(layout, dead_zone)
+        self._smoother = Smoother(self._quantiser.steps, self.options.smoothing)
         self._codec = KeyPictureCodec(self.options.key_codec, info.width, info.height, info.colour, self.options.chroma)
         self._qp = CODECS[self.options.key_codec].default_qp if self.options.key_qp is None else self.options.key_qp
         time_base = info.time_base.limit_denominator(MAX_TIME)
@@ -100,7 +112,7 @@ class Encoder:
         if self._state is None or self._since_key == self.options.key_interval or self._is_cut(shown):
             units += self._start_group(picture.rgb, ticks)
         else:
-            parameters = self._model.analyse(shown)[0].cpu().numpy()
+            parameters = self._smoother(self._analyse(shown))
             values = self._quantiser.quantise(parameters, self._values)
             candidate = self._better_key(picture.rgb, shown, values)
             if candidate is not None:
@@ -121,7 +133,10 @@ class Encoder:
     def _is_cut(self, shown: Tensor) -> bool:
         return self.options.key_refresh == "auto" and picture_change(shown, self._before) > SCENE_CUT
 
-    def _better_key(self, rgb: np.ndarray, shown: Tensor, values: list[int]) -> CodedPicture | None:
+    def _analyse(self, picture: Tensor) -> np.ndarray:
+        return self._model.analyse(picture)[0].cpu().numpy()
+
+    def _better_key(self, rgb: np.ndarray, shown: Tensor, values: list[int]) -> _Group | None:
         """A new key picture if what the decoder would show is poor, and the key picture is worth its bits."""
         options = self.options
         if options.key_refresh != "auto" or self._since_key < self._next_try:
@@ -130,10 +145,9 @@ class Encoder:
         quality = structural_similarity(shown, generated)
         if quality >= options.refresh_threshold:
             return None
-        coded = self._codec.encode(rgb, self._qp)
-        fresh = structural_similarity(shown, to_tensor(self._codec.decode(coded), self.device))
-        if fresh - quality >= options.refresh_gain:
-            return coded
+        group = self._code_key(rgb)
+        if structural_similarity(shown, group.state.picture) - quality >= options.refresh_gain:
+            return group
         self._next_try = self._since_key + self._wait()
         return None
 
@@ -141,13 +155,17 @@ class Encoder:
         """`refresh_wait_s` in pictures."""
         return max(1, round(Fraction(self.options.refresh_wait_s) / (self.info.time_base * self.info.picture_ticks)))
 
-    def _start_group(self, rgb: np.ndarray, ticks: int, coded: CodedPicture | None = None) -> list[bytes]:
-        units = self._flush_run()
-        coded = coded or self._codec.encode(rgb, self._qp)
+    def _code_key(self, rgb: np.ndarray) -> _Group:
+        coded = self._codec.encode(rgb, self._qp)
         # The decoder warps the decoded key picture, so that is what its parameters describe.
         key = to_tensor(self._codec.decode(coded), self.device)
-        self._values = self._quantiser.quantise_key(self._model.analyse(key)[0].cpu().numpy())
-        self._state = self._model.prepare(key, self._tensor(self._values))
+        values = self._quantiser.quantise_key(self._analyse(key))
+        return _Group(coded, values, self._model.prepare(key, self._tensor(values)))
+
+    def _start_group(self, rgb: np.ndarray, ticks: int, group: _Group | None = None) -> list[bytes]:
+        units = self._flush_run()
+        coded, self._values, self._state = group or self._code_key(rgb)
+        self._smoother.reset()
         self._since_key = 1
         self._next_try = self._wait()
         units += self.writer.key_picture(KeyPicture(ticks, tuple(self._values), coded.config, coded.payload))

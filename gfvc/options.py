@@ -33,7 +33,8 @@ class EncoderOptions:
     key_codec: `av1`, `hevc`, `avc` or `vvc`; key_qp: on that codec's own scale, None for its default;
     chroma: of key pictures, "420" or "444";
     quantiser: steps finer (positive) or coarser (negative) than the family's by so many quarter octaves, -12..12;
-    dead_zone: in steps; key_interval: a new key picture after so many pictures, None for never by count;
+    dead_zone: in steps, None for the family's; smoothing: of small changes over time, 0 (none) to 0.95;
+    key_interval: a new key picture after so many pictures, None for never by count;
     key_refresh: `auto` starts a new group where it pays off (see `refresh_*`) and at scene cuts, `off` does not;
     refresh_threshold: structural similarity of the generated picture under which a new key picture is tried;
     refresh_gain: by how much the new key picture must be better; refresh_wait_s: seconds between two tries;
@@ -46,7 +47,8 @@ class EncoderOptions:
     key_qp: int | None = None
     chroma: str = "420"
     quantiser: int = 0
-    dead_zone: float = 1.0
+    dead_zone: float | None = None
+    smoothing: float = 0.0
     key_interval: int | None = None
     key_refresh: str = "auto"
     refresh_threshold: float = 0.6
@@ -59,13 +61,14 @@ class EncoderOptions:
         for name, low, high in (
             ("quantiser", -12, 12),
             ("dead_zone", 0, 8),
+            ("smoothing", 0, 0.95),
             ("refresh_threshold", -1, 1),
             ("refresh_gain", 0, 2),
             ("refresh_wait_s", 0, 3600),
             ("run", 1, 256),
         ):
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise GfvcError(f"--{name.replace('_', '-')} {value}, {low}..{high} expected")
         if self.key_interval is not None and self.key_interval < 1:
             raise GfvcError(f"--key-interval {self.key_interval}, at least 1 expected")

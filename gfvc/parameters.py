@@ -68,3 +68,35 @@ class Quantiser:
         scaled = np.asarray(parameters, dtype=np.float64) / self.steps
         # A network's output is not bounded; the syntax is.
         return np.clip(np.nan_to_num(scaled), -32000, 32000)
+
+
+class Smoother:
+    """Temporal filter before the quantiser: small changes are noise of the analysis, large ones are motion.
+
+    Each value follows its input with a gain that grows from ``1 - smoothing`` at rest to 1 at a distance of
+    ``REACH`` steps, as in the one euro filter (Casiez et al., CHI 2012), whose gain grows with speed. 0 passes
+    everything, and nothing is delayed.
+    """
+
+    REACH = 4.0
+
+    def __init__(self, steps: np.ndarray, smoothing: float) -> None:
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing {smoothing}, 0 up to but not 1 expected")
+        self._reach = self.REACH * np.asarray(steps)
+        self._smoothing = smoothing
+        self._state: np.ndarray | None = None
+
+    def __call__(self, parameters: np.ndarray) -> np.ndarray:
+        """The filtered values of the next picture."""
+        if self._state is None or not self._smoothing:
+            self._state = np.asarray(parameters, dtype=np.float64)
+            return self._state
+        change = parameters - self._state
+        gain = np.minimum(1.0, 1 - self._smoothing + self._smoothing * np.abs(change) / self._reach)
+        self._state = self._state + gain * change
+        return self._state
+
+    def reset(self) -> None:
+        """Start anew: the next picture is passed as it is."""
+        self._state = None

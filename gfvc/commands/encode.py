@@ -6,10 +6,12 @@ import argparse
 from pathlib import Path
 
 from ..encoder import encode
+from ..errors import GfvcError
 from ..files import PIPE
 from ..key_picture import CODECS, DEFAULT_CODEC
 from ..models.families import FAMILIES
 from ..options import DEVICES, EncoderOptions
+from ..rate import encode_at_bitrate
 from .common import print_json, print_summary, progress_bar, whole_number
 
 
@@ -23,6 +25,7 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key-qp", type=whole_number(0, 63), help=f"quantiser of the key pictures on their codec's scale ({qps})"
     )
+    zones = ", ".join(f"{name} {model.dead_zone:g}" for name, model in FAMILIES.items())
     parser.add_argument(
         "--chroma", choices=("420", "444"), default=defaults.chroma, help="chroma format of the key pictures"
     )
@@ -38,7 +41,14 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=defaults.dead_zone,
         metavar="STEPS",
-        help="changes up to so many steps are not sent",
+        help=f"changes up to so many steps are not sent ({zones})",
+    )
+    parser.add_argument(
+        "--smoothing",
+        type=float,
+        default=defaults.smoothing,
+        metavar="SHARE",
+        help="of small changes of parameters over time: 0 none, up to 0.95",
     )
     parser.add_argument(
         "--key-interval", type=whole_number(1, 1 << 30), metavar="N", help="a new key picture every N pictures"
@@ -95,6 +105,7 @@ def options_from(args: argparse.Namespace) -> EncoderOptions:
         chroma=args.chroma,
         quantiser=args.quantiser,
         dead_zone=args.dead_zone,
+        smoothing=args.smoothing,
         key_interval=args.key_interval,
         key_refresh=args.key_refresh,
         refresh_threshold=args.refresh_threshold,
@@ -111,6 +122,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("output", help=".gfv file; - for standard output")
     add_encoding_arguments(parser)
+    parser.add_argument(
+        "--bitrate",
+        type=float,
+        metavar="KBPS",
+        help="kbit/s of the whole file at most: finds the finest --key-qp for it (the input has to be a file)",
+    )
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output")
     parser.add_argument("--json", action="store_true", help="print the cost as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")
@@ -118,8 +135,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     options = options_from(args)
+    if args.bitrate is not None and args.key_qp is not None:
+        raise GfvcError("--bitrate and --key-qp: one of them, not both")
     with progress_bar("encode", quiet=args.quiet) as progress:
-        summary = encode(args.input, args.output, options, force=args.force, progress=progress)
+        if args.bitrate is None:
+            summary = encode(args.input, args.output, options, force=args.force, progress=progress)
+        else:
+            summary = encode_at_bitrate(
+                args.input, args.output, args.bitrate, options, force=args.force, progress=progress
+            )
     piped = args.output == PIPE
     if args.json:
         print_json(summary.as_dict(), to_stderr=piped)

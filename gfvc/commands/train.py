@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..errors import GfvcError
 from ..models.families import FAMILIES
+from ..training.losses import LossWeights
 from .common import whole_number
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", choices=sorted(FAMILIES), default="keypoints2d", help="kind of parameters")
     parser.add_argument(
         "--stage",
-        choices=("full", "points", "local", "code", "synthesis"),
+        choices=("full", "points", "local", "code", "restore", "synthesis"),
         default="full",
         help="full: all but the refinement of mouth and eyes, which local trains; or one part alone",
     )
@@ -62,7 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the average of the weights")
     parser.add_argument("--seed", type=whole_number(0, 1 << 30), default=0, help="of weights, pairs and noise")
     parser.add_argument("--frame-step", type=whole_number(1, 1000), default=2, help="use each n-th picture of a clip")
-    parser.add_argument("--degrade", action="store_true", help="half of the key pictures have been through a codec")
+    for name, meaning in (
+        ("texture", "amount of fine detail"),
+        ("still", "rest of what lies still"),
+        ("adversarial", "a critic's judgement"),
+        ("features", "the critic's features"),
+        ("rate", "change of a code from picture to picture (--stage code)"),
+    ):
+        default = getattr(LossWeights(), name)
+        parser.add_argument(f"--{name}", type=float, default=default, help=f"weight of the loss: {meaning}")
+    parser.add_argument("--degrade", action="store_true", help="most key pictures have been through a codec")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where it is fast"
     )

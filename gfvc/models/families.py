@@ -11,8 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from .analysis import CompactAnalysis, CompactDecoder, KeypointAnalysis
+from .layered import LayeredState, LayeredSynthesis
 from .points import EXPLICIT, EYES, IMPLICIT_COUNT, MOUTH, POINT_COUNT, POSE
 from .synthesis import KeyState, Synthesis
+
+# By the name that stands in the metadata of weights; those without one are of the first.
+SYNTHESES: dict[str, type[nn.Module]] = {"blended": Synthesis, "layered": LayeredSynthesis}
+DEFAULT_SYNTHESIS = "layered"
 
 
 class ParameterGroup(NamedTuple):
@@ -32,15 +37,18 @@ class ParameterGroup(NamedTuple):
 class FaceModel(nn.Module):
     """Base of all families.
 
-    Parameters are float [B, n], n the sum of the groups' counts.
+    Parameters are float [B, n], n the sum of the groups' counts. ``synthesis`` is a name of SYNTHESES.
     """
 
     family = ""
     groups: tuple[ParameterGroup, ...] = ()
+    # In steps; where an encoder's options do not say otherwise.
+    dead_zone = 1.0
 
-    def __init__(self) -> None:
+    def __init__(self, synthesis: str = DEFAULT_SYNTHESIS) -> None:
         super().__init__()
-        self.synthesis = Synthesis()
+        self.synthesis_name = synthesis
+        self.synthesis = SYNTHESES[synthesis]()
 
     def analyse(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in 0..1 -> parameters [B, n]."""
@@ -54,11 +62,14 @@ class FaceModel(nn.Module):
         """Parameters [B, n] -> the key points [B, K, 2] that drive the motion."""
         raise TypeError(f"{type(self).__name__} does not define points()")
 
-    def prepare(self, picture: Tensor, parameters: Tensor) -> KeyState:
-        """Once a group: decoded key picture [B, 3, H, W] in 0..1 (H, W multiples of 4) and its parameters [B, n]."""
+    def prepare(self, picture: Tensor, parameters: Tensor) -> KeyState | LayeredState:
+        """Once a group: decoded key picture [B, 3, H, W] in 0..1 (H, W multiples of 4) and its parameters [B, n].
+
+        The state's ``picture`` is what is shown for the key picture itself.
+        """
         return self.synthesis.prepare(picture, self.points(parameters))
 
-    def generate(self, state: KeyState, parameters: Tensor) -> Tensor:
+    def generate(self, state: KeyState | LayeredState, parameters: Tensor) -> Tensor:
         """Each picture: parameters [B, n] -> generated picture [B, 3, H, W], 0..1."""
         return self.synthesis.generate(state, self.points(parameters)).clamp(0, 1)
 
@@ -74,8 +85,8 @@ class Keypoints2d(FaceModel):
         ParameterGroup("implicit", 2 * IMPLICIT_COUNT, 2, 19),
     )
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, synthesis: str = DEFAULT_SYNTHESIS) -> None:
+        super().__init__(synthesis)
         self.analysis = KeypointAnalysis()
 
     def analyse(self, pictures: Tensor) -> Tensor:
@@ -94,9 +105,10 @@ class Compact(FaceModel):
 
     family = "compact"
     groups = (ParameterGroup("feature", 16, 1, 17),)
+    dead_zone = 0.6
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, synthesis: str = DEFAULT_SYNTHESIS) -> None:
+        super().__init__(synthesis)
         self.analysis = CompactAnalysis()
         self.decoder = CompactDecoder()
 

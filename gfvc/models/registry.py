@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
 from ..errors import ModelError
-from .families import FAMILIES, FaceModel
+from .families import DEFAULT_SYNTHESIS, FAMILIES, SYNTHESES, FaceModel
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 # The model of each family that encoders use unless told otherwise.
@@ -105,14 +105,18 @@ def _load(path: Path, family: str, device: torch.device | None) -> LoadedModel:
         raise ModelError(f"{path}: SHA-256 {sha256} is not that of its card: the file is damaged; install gfvc again")
     try:
         with safe_open(str(path), framework="pt") as handle:
-            stored = (handle.metadata() or {}).get("family", family)
+            metadata = handle.metadata() or {}
+        # Weights from before there was a choice of syntheses state their family alone.
+        metadata = json.loads(metadata["gfvc"]) if "gfvc" in metadata else metadata
         tensors = load(data)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a safetensors file: {error}") from None
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path}: not a safetensors file of a model: {error}") from None
+    stored, synthesis = metadata.get("family", family), metadata.get("synthesis", "blended")
     if stored != family:
         raise ModelError(f"{path}: weights of family {stored}, {family} expected")
-    # The weights are loaded over it: building the initial ones would only cost time.
-    model = FAMILIES[family]()
+    if synthesis not in SYNTHESES:
+        raise ModelError(f"{path}: weights for synthesis {synthesis!r}, which this version does not know")
+    model = FAMILIES[family](synthesis)
     try:
         model.load_state_dict({name: value.float() for name, value in tensors.items()})
     except RuntimeError as error:
@@ -126,8 +130,10 @@ def stream_name(path: Path) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("._-")[:32] or "model"
 
 
-def save_weights(weights: dict[str, torch.Tensor], family: str, path: Path) -> str:
+def save_weights(weights: dict[str, torch.Tensor], family: str, path: Path, synthesis: str = DEFAULT_SYNTHESIS) -> str:
     """Write weights as half-precision safetensors; returns their SHA-256."""
-    data = save({name: value.half().contiguous().cpu() for name, value in weights.items()}, {"family": family})
+    # One entry: safetensors writes several in any order, and the same weights have to be the same bytes.
+    metadata = {"gfvc": json.dumps({"family": family, "synthesis": synthesis})}
+    data = save({name: value.half().contiguous().cpu() for name, value in weights.items()}, metadata)
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()

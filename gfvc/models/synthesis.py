@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import Down, ResidualBlock, Up, gaussian_maps, picture_grid, resize_grid, warp
+from .expression import EXPRESSION_MAPS, expression_maps
 from .points import EXPLICIT, POINT_COUNT
 from .resample import reduce_picture
 
@@ -43,23 +44,30 @@ def affine_fit(source: Tensor, driving: Tensor, ridge: float = 0.05) -> tuple[Te
 
 
 class Motion(NamedTuple):
-    """grid: where each sample comes from, [B, 64, 64, 2]; features [B, 32, 64, 64]."""
+    """grid: where each sample comes from, [B, 64, 64, 2]; features [B, 32, 64, 64], with expression maps 8 more; still:
+    weight of rest among the candidates, [B, 1, 64, 64]."""
 
     grid: Tensor
     features: Tensor
+    still: Tensor
 
 
 class DenseMotion(nn.Module):
-    """Dense motion on a 64x64 grid from a small key picture and two sets of key points."""
+    """Dense motion on a 64x64 grid from a small key picture and two sets of key points.
 
-    def __init__(self, points: int = POINT_COUNT) -> None:
+    With ``expression`` it also sees, and passes on, what mouth and eyes do.
+    """
+
+    def __init__(self, points: int = POINT_COUNT, *, expression: bool = False) -> None:
         super().__init__()
-        self.down1 = Down(points + 6, 48)
+        self.expression = expression
+        inputs = points + 6 + (EXPRESSION_MAPS if expression else 0)
+        self.down1 = Down(inputs, 48)
         self.down2 = Down(48, 64)
         self.down3, self.res3 = Down(64, 96), ResidualBlock(96)
         self.up1, self.res1 = Up(96, 64, 64), ResidualBlock(64)
         self.up2, self.res2 = Up(64, 48, 48), ResidualBlock(48)
-        self.up3 = Up(48, 32, points + 6)
+        self.up3 = Up(48, 32, inputs)
         self.mix = nn.Conv2d(32, points + 2, 3, padding=1)
         self.residual = nn.Conv2d(32, 2, 3, padding=1)
         for layer in (self.mix, self.residual):
@@ -78,7 +86,10 @@ class DenseMotion(nn.Module):
         shift = source - torch.cat((head_motion(driving[:, :_EXPLICIT]), driving[:, _EXPLICIT:]), dim=1)
         head_map = head.unflatten(1, (MOTION_SIZE, MOTION_SIZE))
         bumps = gaussian_maps(driving, MOTION_SIZE, 0.1)
-        x = torch.cat((bumps - gaussian_maps(source, MOTION_SIZE, 0.1), key_small, warp(key_small, head_map)), dim=1)
+        seen = [bumps - gaussian_maps(source, MOTION_SIZE, 0.1), key_small, warp(key_small, head_map)]
+        if self.expression:
+            seen.append(expression_maps(source, driving, MOTION_SIZE))
+        x = torch.cat(seen, dim=1)
         at32 = self.down1(x)
         at16 = self.down2(at32)
         at8 = self.res3(self.down3(at16))
@@ -94,7 +105,9 @@ class DenseMotion(nn.Module):
         shifts = torch.stack([(weights[:, 2:] * shift[..., axis, None, None]).sum(1) for axis in (0, 1)], dim=-1)
         flow = still.squeeze(1)[..., None] * grid + rigid.squeeze(1)[..., None] * head_map + shifts
         flow = flow + 0.1 * self.residual(features).float().permute(0, 2, 3, 1)
-        return Motion(flow, features)
+        if self.expression:
+            features = torch.cat((features, seen[-1].to(features.dtype)), dim=1)
+        return Motion(flow, features, still)
 
 
 class KeyState(NamedTuple):

@@ -15,10 +15,11 @@ from .data import random_affine, transform_points
 
 
 class PointBatch(NamedTuple):
-    """Points of two pictures of one clip each, [B, K, 2]."""
+    """Points of two pictures of one clip each, and of the picture after the second one, [B, K, 2]."""
 
     key: Tensor
     driving: Tensor
+    following: Tensor
 
 
 @torch.no_grad()
@@ -44,6 +45,9 @@ class PointSampler:
         """A batch of ``count`` pairs; clips are drawn by the square root of their length, as in `PairSampler`."""
         g = self.generator
         clip = torch.multinomial(self.length.double().sqrt(), count, replacement=True, generator=g)
-        rows = self.start[clip] + (torch.rand(2, count, generator=g) * self.length[clip]).long()
+        within = (torch.rand(2, count, generator=g) * self.length[clip]).long()
+        within = torch.cat((within, torch.minimum(within[1] + 1, self.length[clip] - 1)[None]))
         affine = random_affine(count, g, 0.8)
-        return PointBatch(*(transform_points(self.points[chosen], affine).to(self.device) for chosen in rows))
+        return PointBatch(
+            *(transform_points(self.points[self.start[clip] + row], affine).to(self.device) for row in within)
+        )

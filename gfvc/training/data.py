@@ -13,6 +13,7 @@ from datasets.clips import FrameCache
 
 from ..models.points import EXPLICIT, MIRROR, index_of
 from .degrade import SPACING
+from .still_motion import apply_field, move_points, random_field
 
 
 class Batch(NamedTuple):
@@ -48,6 +49,10 @@ def transform_pictures(pictures: Tensor, affine: Tensor) -> Tensor:
     return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
+# Share of the key pictures that have been through a codec.
+DEGRADED_SHARE = 0.75
+# How often a still is drawn, against a clip of one picture.
+STILL_WEIGHT = 0.5
 # So many pairs are drawn for one in which lips or lids move.
 CANDIDATES = 4
 
@@ -79,10 +84,10 @@ class PairSampler:
         device: torch.device,
         seed: int = 0,
     ) -> None:
-        """degraded: pictures of `degrade.degraded_rows` after a key-picture codec; half of the key pictures come from
-        there."""
+        """degraded: the pictures of `degrade.degraded_rows` after a key-picture codec; most key pictures are such."""
         self.clips = cache.clips
         self.weights = torch.tensor([count for _, _, count in cache.clips]).double().sqrt()
+        self.weights[self.weights == 1] = STILL_WEIGHT
         self.device = device
         self.generator = torch.Generator().manual_seed(seed)
         self.frames = torch.from_numpy(np.asarray(cache.frames)) if device.type == "cuda" else cache.frames
@@ -106,7 +111,8 @@ class PairSampler:
         """A batch of ``count`` pairs from one clip each; flip, crop, scale, rotation, colour.
 
         Clips are drawn by the square root of their length, so that stills and short clips count, but not as much. Half
-        of the pairs are those of a few in which lips and lids differ most: blinks and open mouths are rare.
+        of the pairs are those of a few in which lips and lids differ most: blinks and open mouths are rare. The
+        driving picture of a still is the still itself, warped (`still_motion`).
         """
         g = self.generator
         clip = torch.multinomial(self.weights, count, replacement=True, generator=g).tolist()
@@ -119,7 +125,7 @@ class PairSampler:
         use = None
         if self.degraded is not None:
             # The key pictures that come from the codec are those nearest before the ones drawn.
-            use = torch.rand(count, generator=g) < 0.5
+            use = torch.rand(count, generator=g) < DEGRADED_SHARE
             steps = (rows[0] - start) // SPACING
             degraded_rows = self.degraded_start[torch.tensor(clip)] + steps
             rows[0] = torch.where(use, start + steps * SPACING, rows[0])
@@ -130,7 +136,8 @@ class PairSampler:
         marks = self.marks[rows]
         common = random_affine(count, g, 0.8)
         own = common.clone()
-        apart = torch.rand(count, generator=g) < 0.25
+        still = length == 1
+        apart = (torch.rand(count, generator=g) < 0.25) | still
         own[:, :, :2] = common[:, :, :2] @ random_affine(count, g, 0.3)[:, :, :2]
         own[:, :, 2] += (torch.rand(count, 2, generator=g) - 0.5) * 0.15
         own = torch.where(apart[:, None, None], own, common)
@@ -152,4 +159,9 @@ class PairSampler:
             (transform_pictures(p, a.to(self.device)) * gain + offset).clamp(0, 1)
             for p, a in ((key, common), (target, common), (driving, own))
         ]
+        if still.any():
+            chosen = still.to(self.device)
+            field = random_field(driving_marks[chosen].cpu(), pictures[2].shape[-1], g).to(self.device)
+            pictures[2][chosen] = apply_field(pictures[2][chosen], field)
+            driving_marks[chosen] = move_points(driving_marks[chosen], field)
         return Batch(*pictures, key_marks, driving_marks)

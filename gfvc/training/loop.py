@@ -21,18 +21,30 @@ from torch.nn.parallel import DistributedDataParallel
 
 from datasets.clips import FrameCache, build_frame_cache, load_landmarks
 
-from ..errors import GfvcError
+from ..errors import GfvcError, ModelError
 from ..models.families import FAMILIES, FaceModel
 from ..models.points import VERTICES
+from ..models.registry import load_model
 from ..video import write_png
 from .code import PointBatch, PointSampler, analyse_frames
 from .data import Batch, PairSampler, random_affine
-from .degrade import build_degraded
-from .steps import CodeStep, FullStep, LocalStep, PointsStep, Step, StepResult, SynthesisStep
+from .degrade import build_degraded, restore_degraded
+from .losses import LossWeights
+from .restoration import PieceBatch, PieceSampler
+from .steps import (
+    CodeStep,
+    FullStep,
+    LocalStep,
+    PointsStep,
+    RestoreStep,
+    Step,
+    StepResult,
+    SynthesisStep,
+)
 from .validation import append_row, sample_sheet, validate, validation_pairs
 
 log = logging.getLogger(__name__)
-STAGES = ("full", "points", "local", "code", "synthesis")
+STAGES = ("full", "points", "local", "code", "restore", "synthesis")
 
 
 @dataclass(frozen=True)
@@ -40,10 +52,12 @@ class TrainingOptions:
     """All that determines a run besides the data; saved whole in its checkpoints.
 
     stage: `full`, `points` (analysis alone, from labels and a teacher), `local` (its refinement of mouth and eyes
-    alone, from labels), `code` (of family `compact`, between points and feature) or `synthesis` (the analysis stays);
+    alone, from labels), `code` (of family `compact`, between points and feature), `restore` (of decoded key pictures)
+    or `synthesis` (analysis and restoration stay);
     size: picture side, a multiple of 8; steps: optimiser steps; batch: pairs per process and step; learning_rate: peak,
     after ``warmup`` steps, then along a cosine to a twentieth; ema: decay of the weights' average; frame_step: keep
-    each n-th picture of a clip; degrade: mix in decoded key pictures; precision: `auto`, `fp32` or `bf16`.
+    each n-th picture of a clip; degrade: mix in decoded key pictures; texture, still, adversarial, features, rate:
+    weights of those losses; precision: `auto`, `fp32` or `bf16`.
     """
 
     family: str = "keypoints2d"
@@ -57,6 +71,11 @@ class TrainingOptions:
     seed: int = 0
     frame_step: int = 2
     degrade: bool = False
+    texture: float = LossWeights().texture
+    still: float = LossWeights().still
+    adversarial: float = LossWeights().adversarial
+    features: float = LossWeights().features
+    rate: float = LossWeights().rate
     precision: str = "auto"
 
     def __post_init__(self) -> None:
@@ -104,8 +123,22 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def widened(value: Tensor, like: Tensor) -> Tensor | None:
+    """A convolution's weights or biases for more channels than it has, the new ones 0; None if they do not fit so."""
+    if value.shape == like.shape:
+        return value
+    if value.ndim != like.ndim or value.shape[2:] != like.shape[2:]:
+        return None
+    if any(ours < theirs for ours, theirs in zip(like.shape, value.shape, strict=True)):
+        return None
+    wide = torch.zeros_like(like)
+    wide[tuple(slice(length) for length in value.shape)] = value
+    return wide
+
+
 def load_matching(model: FaceModel, path: Path, part: str = "") -> None:
-    """Load the tensors of a safetensors file whose names begin with ``part`` and whose names and shapes fit.
+    """Load the tensors of a safetensors file whose names begin with ``part`` and which fit; the synthesis' may be
+    narrower than ours (`widened`), so that weights of an earlier kind can be built on.
 
     Raises GfvcError if none does.
     """
@@ -114,11 +147,13 @@ def load_matching(model: FaceModel, path: Path, part: str = "") -> None:
     except (OSError, SafetensorError) as error:
         raise GfvcError(f"{path}: cannot be read as weights: {error}") from None
     own = model.state_dict()
-    fitting = {
-        name: value.float()
-        for name, value in weights.items()
-        if name.startswith(part) and name in own and own[name].shape == value.shape
-    }
+    fitting = {}
+    for name, value in weights.items():
+        if not name.startswith(part) or name not in own:
+            continue
+        fitted = widened(value.float(), own[name]) if name.startswith("synthesis.") else value.float()
+        if fitted is not None and fitted.shape == own[name].shape:
+            fitting[name] = fitted
     if not fitting:
         raise GfvcError(f"{path}: holds no tensor that fits family {model.family}")
     model.load_state_dict(fitting, strict=False)
@@ -130,16 +165,13 @@ def load_teacher(path: Path) -> FaceModel:
 
     Raises GfvcError.
     """
-    for family in FAMILIES.values():
-        model = family()
+    errors = []
+    for family in FAMILIES:
         try:
-            model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-        except RuntimeError:
-            continue
-        except (OSError, SafetensorError) as error:
-            raise GfvcError(f"{path}: cannot be read as weights: {error}") from None
-        return model
-    raise GfvcError(f"{path}: fits none of the families {', '.join(FAMILIES)}")
+            return load_model(family, path).model
+        except ModelError as error:
+            errors.append(str(error))
+    raise GfvcError(f"{path}: fits none of the families {', '.join(FAMILIES)}: {errors[0]}")
 
 
 class Trainer:
@@ -165,13 +197,12 @@ class Trainer:
         if files.initial_synthesis is not None:
             load_matching(self.model, files.initial_synthesis, "synthesis.")
         self.module = self._step_module().to(device)
-        self.sampler: PairSampler | PointSampler
-        if options.stage == "code":
-            self.sampler = PointSampler(frames, self._points(frames), device)
-        else:
-            self.sampler = PairSampler(frames, marks, degraded, device=device)
+        self.sampler = self._sampler(frames, marks, degraded, cache)
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimiser = torch.optim.Adam(trained, lr=options.learning_rate, betas=(0.9, 0.99))
+        groups = [{"params": trained}]
+        if self.module.critic is not None:
+            groups.append({"params": list(self.module.critic.parameters())})
+        self.optimiser = torch.optim.Adam(groups, lr=options.learning_rate, betas=(0.9, 0.99))
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.step = 0
         self.parallel: torch.nn.Module = self.module
@@ -190,6 +221,21 @@ class Trainer:
         log.info("%d clips, %d pictures of %dx%d", len(frames.clips), len(frames.frames), options.size, options.size)
         return frames, marks, degraded
 
+    def _sampler(
+        self, frames: FrameCache, marks: np.ndarray | None, degraded: np.ndarray | None, cache: Path
+    ) -> PairSampler | PointSampler | PieceSampler:
+        """What the stage draws its batches from."""
+        stage = self.options.stage
+        if stage == "code":
+            return PointSampler(frames, self._points(frames), self.device)
+        if stage == "restore":
+            if degraded is None:
+                raise GfvcError("--stage restore needs --degrade: it learns from decoded key pictures")
+            return PieceSampler(frames, degraded, self.device)
+        if degraded is not None and stage == "synthesis":
+            degraded = restore_degraded(degraded, self.model.synthesis.restore, cache, self.device)
+        return PairSampler(frames, marks, degraded, device=self.device)
+
     def _points(self, frames: FrameCache) -> Tensor:
         """The points of all pictures, kept in the run's folder: finding them takes far longer than the steps."""
         digest = hashlib.sha256()
@@ -207,18 +253,24 @@ class Trainer:
 
     def _step_module(self) -> Step:
         """What the stage trains; the rest of the model stays as it is."""
-        model, stage = self.model, self.options.stage
+        model, stage, options = self.model, self.options.stage, self.options
+        use = LossWeights(options.texture, options.still, options.adversarial, options.features, options.rate)
         if stage == "full":
-            return FullStep(model)
+            model.synthesis.restore.requires_grad_(False)
+            return FullStep(model, use)
         model.requires_grad_(False)
+        if stage == "restore":
+            model.synthesis.restore.requires_grad_(True)
+            return RestoreStep(model, use)
         if stage == "synthesis":
             model.synthesis.requires_grad_(True)
-            return SynthesisStep(model)
+            model.synthesis.restore.requires_grad_(False)
+            return SynthesisStep(model, use)
         if stage == "code":
             self._require_family("compact")
             model.analysis.encoder.requires_grad_(True)
             model.decoder.requires_grad_(True)
-            return CodeStep(model)
+            return CodeStep(model, use)
         self._require_family("keypoints2d")
         if stage == "local":
             if self.files.labels is None:
@@ -246,6 +298,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
+            "critic": None if self.module.critic is None else self.module.critic.state_dict(),
         }
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(state, partial)
@@ -270,6 +323,8 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
         self.optimiser.load_state_dict(state["optimiser"])
+        if self.module.critic is not None:
+            self.module.critic.load_state_dict(state["critic"])
         return True
 
     def learning_rate(self) -> float:
@@ -280,7 +335,7 @@ class Trainer:
         done = (self.step - options.warmup) / max(1, options.steps - options.warmup)
         return options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
-    def train_step(self) -> tuple[StepResult, Batch | PointBatch]:
+    def train_step(self) -> tuple[StepResult, Batch | PointBatch | PieceBatch]:
         """One optimiser step.
 
         A step whose gradient is not finite changes nothing.
@@ -297,8 +352,8 @@ class Trainer:
             result: StepResult = self.parallel(batch, affine)
         self.optimiser.zero_grad(set_to_none=True)
         result.total.backward()
-        trained = self.optimiser.param_groups[0]["params"]
-        if torch.isfinite(torch.nn.utils.clip_grad_norm_(trained, 1.0)):
+        norms = [torch.nn.utils.clip_grad_norm_(group["params"], 1.0) for group in self.optimiser.param_groups]
+        if torch.isfinite(torch.stack(norms)).all():
             self.optimiser.step()
         self.step += 1
         decay = min(self.options.ema, (1 + self.step) / (10 + self.step))
@@ -339,7 +394,9 @@ class Trainer:
                 self._checkpoint(batch, result, report)
         return self.average
 
-    def _checkpoint(self, batch: Batch | PointBatch, result: StepResult, report: Callable[[Logged], None]) -> None:
+    def _checkpoint(
+        self, batch: Batch | PointBatch | PieceBatch, result: StepResult, report: Callable[[Logged], None]
+    ) -> None:
         self.save()
         if self.held_out:
             coarse = self.options.stage in ("full", "points")

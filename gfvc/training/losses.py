@@ -5,6 +5,8 @@ Pictures are [B, 3, H, W] in 0..1.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,6 +14,17 @@ from torch.nn import functional as F
 from ..models.blocks import gaussian_maps
 from ..models.families import EXPLICIT_COUNT
 from ..models.points import EYES_SLICE, MOUTH_SLICE
+
+
+class LossWeights(NamedTuple):
+    """Of the losses that can be left out, as 0: fine detail, what lies still, adversarial, its features, and the rate
+    of a code."""
+
+    texture: float = 0.5
+    still: float = 0.05
+    adversarial: float = 0.0
+    features: float = 0.0
+    rate: float = 0.02
 
 
 def region_weight(marks: Tensor, size: int) -> Tensor:
@@ -34,8 +47,7 @@ def pyramid_l1(a: Tensor, b: Tensor, weight: Tensor, levels: int = 4) -> Tensor:
 
 def ssim_loss(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     """1 - structural similarity (Wang et al., 2004) with a 7x7 uniform window on luma, weighted by region."""
-    luma = a.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    a, b = (a * luma).sum(1, keepdim=True), (b * luma).sum(1, keepdim=True)
+    a, b = luma(a), luma(b)
     mean_a, mean_b = F.avg_pool2d(a, 7, 1), F.avg_pool2d(b, 7, 1)
     var_a = F.avg_pool2d(a * a, 7, 1) - mean_a**2
     var_b = F.avg_pool2d(b * b, 7, 1) - mean_b**2
@@ -43,6 +55,36 @@ def ssim_loss(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     c1, c2 = 0.01**2, 0.03**2
     ssim = ((2 * mean_a * mean_b + c1) * (2 * cov + c2)) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
     return ((1 - ssim) * weight[..., 3:-3, 3:-3]).mean()
+
+
+def luma(pictures: Tensor) -> Tensor:
+    """BT.601 luma of RGB pictures: [B, 3, H, W] -> [B, 1, H, W]."""
+    return (pictures * pictures.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def texture_loss(a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean difference in the amount of fine detail: of the root mean square of the Laplacian in windows of 8x8.
+
+    A mean of what may be there is blurred; this loss asks for as much detail as there is, whatever its phase.
+    """
+    kernel = a.new_tensor([[0, 1, 0], [1, -4, 1], [0, 1, 0]]).view(1, 1, 3, 3)
+    energies = [F.avg_pool2d(F.conv2d(luma(x), kernel).square(), 8, 4) for x in (a, b)]
+    difference = (energies[0] + 1e-5).sqrt() - (energies[1] + 1e-5).sqrt()
+    if weight is None:
+        return difference.abs().mean()
+    return (difference.abs() * F.avg_pool2d(weight[..., 1:-1, 1:-1], 8, 4)).mean()
+
+
+def stillness_loss(shares: Tensor, targets: Tensor, keys: Tensor) -> Tensor:
+    """Where target and key picture [B, 3, S, S] are the same, the share of rest should be 1: mean of its negative
+    logarithm there.
+
+    ``shares`` as in `models.layered.Layers`. The same means: luma differs by less than 1.5 % of its range, in the mean
+    of 9x9 pixels.
+    """
+    difference = F.avg_pool2d((luma(targets) - luma(keys)).abs(), 9, 1, 4)
+    still = (difference < 0.015).to(shares.dtype)
+    return -(shares[:, 2:].clamp(min=1e-4).log() * still).mean()
 
 
 def point_loss(points: Tensor, marks: Tensor) -> Tensor:

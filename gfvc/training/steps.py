@@ -12,9 +12,24 @@ from bitstream import step_size
 from ..models.families import EXPLICIT_COUNT, FaceModel
 from ..models.local import EYE_REGIONS, MOUTH_REGION
 from ..models.points import index_of
+from .adversary import PatchCritic, adversarial_losses
 from .code import PointBatch
 from .data import Batch, transform_pictures, transform_points
-from .losses import equivariance_loss, local_loss, point_loss, pyramid_l1, region_weight, ssim_loss
+from .losses import (
+    LossWeights,
+    equivariance_loss,
+    local_loss,
+    point_loss,
+    pyramid_l1,
+    region_weight,
+    ssim_loss,
+    stillness_loss,
+    texture_loss,
+)
+from .restoration import PieceBatch
+
+# Side of the square around the face that the critic sees, as a share of the picture's.
+FACE_SHARE = 0.5
 
 
 class StepResult(NamedTuple):
@@ -27,11 +42,13 @@ class StepResult(NamedTuple):
 
 
 class Step(nn.Module):
-    """What the stages share: the quantiser's noise, and the pairing of pictures."""
+    """What the stages share: the quantiser's noise, the pairing of pictures, and picture losses."""
 
-    def __init__(self, model: FaceModel) -> None:
+    def __init__(self, model: FaceModel, use: LossWeights = LossWeights()) -> None:  # noqa: B008
         super().__init__()
         self.model = model
+        self.use = use
+        self.critic = PatchCritic() if use.adversarial or use.features else None
         steps = torch.tensor([float(step_size(group.step_index)) for group in model.groups for _ in range(group.count)])
         self.register_buffer("steps", steps, persistent=False)
 
@@ -52,16 +69,43 @@ class Step(nn.Module):
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Losses of the pictures generated, and these: each half of ``pictures`` is the key picture of the other."""
         synthesis = self.model.synthesis
-        generated, warped = synthesis.generate(synthesis.prepare(pictures, key_points), driving_points, True)
+        generated, new, carried, shares = synthesis.layers(
+            synthesis.prepare_restored(pictures, key_points), driving_points
+        )
         targets = torch.cat((batch.driving, batch.key_target))
         marks = torch.cat((batch.driving_marks, batch.key_marks))
         weight = region_weight(marks, targets.shape[-1])
+        use = self.use
         losses = {
             "l1": pyramid_l1(generated, targets, weight),
-            "warp": 0.5 * pyramid_l1(warped, targets, weight),
+            # Each layer alone as well: one that is not chosen yet would learn nothing.
+            "warp": 0.3 * pyramid_l1(carried, targets, weight),
+            "new": 0.3 * pyramid_l1(new, targets, weight),
             "ssim": 0.3 * ssim_loss(generated, targets, weight),
         }
+        if use.texture:
+            losses["texture"] = use.texture * texture_loss(generated, targets, weight)
+        if use.still:
+            losses["still"] = use.still * stillness_loss(shares, targets, targets.roll(len(batch.key), dims=0))
+        if self.critic is not None:
+            faces = face_squares(torch.cat((generated, targets), dim=1), marks)
+            judged = adversarial_losses(self.critic, *faces.chunk(2, dim=1))
+            judged["adversarial"] = use.adversarial * judged["adversarial"]
+            judged["features"] = use.features * judged["features"]
+            losses |= judged
         return losses, generated
+
+
+def face_squares(pictures: Tensor, marks: Tensor) -> Tensor:
+    """Squares around the faces, cut from pictures [B, C, S, S] by the middle of their marks [B, E, 2]; the picture's
+    middle where these are unknown."""
+    size = pictures.shape[-1]
+    side = int(size * FACE_SHARE)
+    centre = marks.mean(1).nan_to_num(0.0)
+    corners = ((centre + 1) * size / 2 - side / 2).round().long().clamp(0, size - side).tolist()
+    return torch.stack(
+        [picture[:, y : y + side, x : x + side] for picture, (x, y) in zip(pictures, corners, strict=True)]
+    )
 
 
 class FullStep(Step):
@@ -108,6 +152,26 @@ class SynthesisStep(Step):
         return torch.cat((explicit, points[:, EXPLICIT_COUNT:]), dim=1)
 
 
+class RestoreStep(Step):
+    """The restoration of decoded key pictures alone, on pieces of them."""
+
+    def forward(self, batch: PieceBatch, affine: Tensor) -> StepResult:
+        restored = self.model.synthesis.restore(batch.key)
+        weight = torch.ones_like(batch.key[:, :1])
+        losses = {
+            "l1": pyramid_l1(restored, batch.driving, weight, levels=2),
+            "ssim": 0.3 * ssim_loss(restored, batch.driving, weight),
+        }
+        if self.use.texture:
+            losses["texture"] = self.use.texture * texture_loss(restored, batch.driving)
+        if self.critic is not None:
+            judged = adversarial_losses(self.critic, restored, batch.driving)
+            judged["adversarial"] = self.use.adversarial * judged["adversarial"]
+            judged["features"] = self.use.features * judged["features"]
+            losses |= judged
+        return self.result(losses, restored)
+
+
 class PointsStep(Step):
     """Analysis (without refinement) alone, by regression: explicit points to the labels, all others to a teacher
     model's points.
@@ -140,11 +204,15 @@ class CodeStep(Step):
     """The code of family `compact` alone: what comes back from the quantised feature are the points that went in.
 
     Opening and motion weigh most: lids move by a pixel or two, and a mean error of that size would be their standstill.
+    Against them stands the rate: how many steps the values change from picture to picture.
     """
 
     def forward(self, batch: PointBatch, affine: Tensor) -> StepResult:
-        target = torch.cat(batch)
+        target = torch.cat((batch.key, batch.driving))
         feature = self.model.analysis.encode(target)
+        following = self.model.analysis.encode(batch.following)
+        # About the bits of each value's change from picture to picture: what the code should have little of.
+        change = (following - feature.chunk(2)[1]).abs() / self.steps
         points = self.received(feature)
         right, left = (index_of(f"{side}_lid_lower", f"{side}_iris") for side in ("right", "left"))
         error = points - target
@@ -152,8 +220,7 @@ class CodeStep(Step):
             "explicit": 10 * point_loss(points[:, :EXPLICIT_COUNT], target[:, :EXPLICIT_COUNT]),
             "implicit": 2 * error[:, EXPLICIT_COUNT:].abs().mean(),
             "gaze": 10 * sum((error[:, iris] - error[:, lid]).abs().mean() for lid, iris in (right, left)),
-            # Keeps the feature's scale, and so its rate, in hand.
-            "magnitude": 0.002 * feature.abs().mean(),
+            "rate": self.use.rate * torch.log2(1 + change).mean(),
         }
         for name, regions in (("mouth", (MOUTH_REGION,)), ("eyes", EYE_REGIONS)):
             chosen = [(list(region.points), region.gap) for region in regions]

@@ -116,8 +116,38 @@ def test_synthesis_stage_leaves_the_analysis_alone(tmp_path, trainer):
     initial = weights_path("keypoints2d-1")
     trained = trainer(tmp_path / "run", stage="synthesis", initial=initial)
     before = {name: value.clone() for name, value in trained.model.state_dict().items()}
-    assert changed(before, load_model("keypoints2d", initial).model.state_dict()) == set()
-    assert changed(before, trained.fit()) == {"synthesis"}
+    shipped = load_model("keypoints2d", initial).model.state_dict()
+    assert all(torch.equal(before[name], value) for name, value in shipped.items() if name.startswith("analysis."))
+    weights = trained.fit()
+    assert changed(before, weights) == {"synthesis"}
+    different = {name for name in before if not torch.equal(before[name], weights[name])}
+    assert not any(name.startswith("synthesis.restore.") for name in different)
+
+
+def test_restore_stage_makes_key_pictures_more_like_their_originals(tmp_path, trainer):
+    options = {"stage": "restore", "degrade": True, "steps": 40, "learning_rate": 3e-3, "adversarial": 0.01}
+    trained = trainer(tmp_path / "run", **options)
+    before = {name: value.clone() for name, value in trained.model.state_dict().items()}
+    weights = trained.fit(log_every=5)
+    different = {name for name in before if not torch.equal(before[name], weights[name])}
+    assert different
+    assert all(name.startswith("synthesis.restore.") for name in different)
+    losses = [float(row["l1"]) for row in rows(tmp_path / "run" / "log.csv")]
+    assert np.mean(losses[-3:]) < np.mean(losses[:3])
+
+
+def test_restore_stage_without_decoded_pictures_is_refused(tmp_path, trainer):
+    with pytest.raises(GfvcError, match="needs --degrade"):
+        trainer(tmp_path / "run", stage="restore")
+
+
+def test_synthesis_learns_from_restored_key_pictures(tmp_path, trainer, cache):
+    trained = trainer(tmp_path / "run", stage="synthesis", degrade=True, adversarial=0.1, features=1.0)
+    assert list(cache.glob("restored-64-*.npy"))
+    assert trained.sampler.degraded.shape == (2, 64, 64, 3)
+    assert all(torch.isfinite(value).all() for value in trained.fit(log_every=1).values())
+    row = rows(tmp_path / "run" / "log.csv")[-1]
+    assert all(float(row[name]) > 0 for name in ("adversarial", "features", "critic", "texture", "still", "new"))
 
 
 @pytest.fixture(scope="module")
@@ -155,9 +185,20 @@ def test_synthesis_stage_takes_labels_for_some_pairs(tmp_path, trainer, labels):
     assert rows(tmp_path / "with" / "log.csv") != rows(tmp_path / "without" / "log.csv")
 
 
-@pytest.mark.parametrize(("family", "stage"), [("keypoints2d", "full"), ("compact", "code"), ("keypoints2d", "points")])
+@pytest.mark.parametrize(
+    ("family", "stage"),
+    [
+        ("keypoints2d", "full"),
+        ("compact", "code"),
+        ("keypoints2d", "points"),
+        ("keypoints2d", "restore"),
+        ("compact", "synthesis"),
+    ],
+)
 def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path, trainer, family, stage):
     options = {"family": family, "stage": stage, "steps": 4}
+    if stage in ("restore", "synthesis"):
+        options |= {"degrade": True, "adversarial": 0.1, "features": 1.0}
     options |= {"teacher": weights_path("keypoints2d-1")} if stage == "points" else {}
 
     def stop(logged):

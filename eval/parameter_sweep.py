@@ -1,0 +1,135 @@
+"""Which quantiser step, dead zone and temporal filter? Rate and error of the parameters of a family on a folder of
+clips, for a grid of settings.
+
+    python -m eval.parameter_sweep CLIPS [--family compact] [--quantiser N ...] [--dead-zone X ...] [--smoothing X ...]
+
+Rate: bytes of the parameter units, with one key picture per clip and units of 16 pictures. Error: mean distance of the
+points that drive the motion from those that they would be without quantiser, in percent of the picture's width, of
+pose, mouth and eyes; `opening` is that of the distance between lips and between lids. Jitter: mean second difference in
+time of the points, received against sent (1 is as much). Means over clips. The pictures are analysed once, so a grid
+costs little more than a point.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bitstream import Colour, Header, KeyPicture, Picture, StreamWriter
+from datasets.clips import list_clips
+from gfvc.errors import GfvcError
+from gfvc.models.families import EXPLICIT_COUNT, FAMILIES, FaceModel
+from gfvc.models.points import EYES_SLICE, MOUTH_SLICE, POSE_SLICE, index_of
+from gfvc.models.registry import DEFAULT_FAMILY, load_model
+from gfvc.options import EncoderOptions
+from gfvc.parameters import Quantiser, Smoother, stream_layout
+from gfvc.quality import to_tensor
+from gfvc.video import VideoReader
+
+_GAPS = tuple(
+    index_of(*pair)
+    for pair in (
+        ("upper_lip", "lower_lip"),
+        ("right_lid_upper", "right_lid_lower"),
+        ("left_lid_upper", "left_lid_lower"),
+    )
+)
+
+
+@torch.inference_mode()
+def analyse_clip(model: FaceModel, clip: Path) -> tuple[np.ndarray, float]:
+    """Parameters of every picture, [T, n], and the clip's seconds."""
+    with VideoReader(clip) as video:
+        found = [model.analyse(to_tensor(picture.rgb, torch.device("cpu")))[0].numpy() for picture in video]
+        seconds = len(found) * float(video.info.time_base * video.info.picture_ticks)
+    return np.stack(found), seconds
+
+
+def transmit(
+    parameters: np.ndarray, model: FaceModel, quantiser: int, dead_zone: float, smoothing: float, run: int = 16
+) -> tuple[int, np.ndarray]:
+    """Bytes of the parameter units of one clip, and the parameters that a decoder has, [T, n]."""
+    layout = stream_layout(model.groups, quantiser)
+    quantise, smoother = Quantiser(layout, dead_zone), Smoother(quantiser_steps(layout), smoothing)
+    header = Header(256, 256, (1, 25), 1, Colour(), "av1", "420", model.family, layout, "sweep", bytes(8))
+    writer = StreamWriter(header)
+    values = quantise.quantise_key(smoother(parameters[0]))
+    writer.key_picture(KeyPicture(0, tuple(values), b"", b"\0"))
+    received, waiting, size = [quantise.dequantise(values)], [], 0
+    for row in parameters[1:]:
+        values = quantise.quantise(smoother(row), values)
+        received.append(quantise.dequantise(values))
+        waiting.append(Picture(1, tuple(values)))
+        if len(waiting) == run:
+            size += len(writer.parameters(waiting))
+            waiting = []
+    if waiting:
+        size += len(writer.parameters(waiting))
+    return size, np.stack(received)
+
+
+def quantiser_steps(layout) -> np.ndarray:
+    """The step of each value as an array."""
+    return np.asarray(layout.steps(), dtype=np.float64)
+
+
+@torch.inference_mode()
+def points_of(model: FaceModel, parameters: np.ndarray) -> np.ndarray:
+    """Explicit points [T, E, 2]."""
+    return model.points(torch.from_numpy(parameters.astype(np.float32)))[:, :EXPLICIT_COUNT].numpy()
+
+
+def compare(sent: np.ndarray, received: np.ndarray) -> list[float]:
+    """Errors of pose, mouth, eyes and openings in percent of the picture's width, and jitter."""
+    # The picture is 2 wide in these coordinates.
+    distance = 50 * np.linalg.norm(received - sent, axis=-1)
+    openings = [
+        50 * np.abs(np.subtract(*[points[:, lower, 1] - points[:, upper, 1] for points in (sent, received)])).mean()
+        for upper, lower in _GAPS
+    ]
+    jitter = [np.abs(np.diff(points, 2, axis=0)).mean() for points in (received, sent)]
+    regions = [distance[:, region].mean() for region in (POSE_SLICE, MOUTH_SLICE, EYES_SLICE)]
+    return [*regions, float(np.mean(openings)), jitter[0] / jitter[1]]
+
+
+def main() -> int:
+    defaults = EncoderOptions()
+    parser = argparse.ArgumentParser(prog="python -m eval.parameter_sweep", description=__doc__.splitlines()[0])
+    parser.add_argument("clips", type=Path, help="folder of face videos")
+    parser.add_argument("--family", choices=sorted(FAMILIES), default=DEFAULT_FAMILY)
+    parser.add_argument("--weights", type=Path, help="a weights file instead of the family's default model")
+    parser.add_argument("--quantiser", type=int, nargs="+", default=[-4, -2, 0, 2])
+    parser.add_argument("--dead-zone", type=float, nargs="+", help="default: the family's")
+    parser.add_argument("--smoothing", type=float, nargs="+", default=[defaults.smoothing])
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    try:
+        model = load_model(args.family, args.weights).model
+        clips = [analyse_clip(model, clip) for clip in list_clips(args.clips)]
+    except GfvcError as error:
+        parser.error(str(error))
+    names = ("kbps", "pose", "mouth", "eyes", "opening", "jitter")
+    rows = []
+    for setting in itertools.product(args.quantiser, args.dead_zone or [model.dead_zone], args.smoothing):
+        scores = []
+        for parameters, seconds in clips:
+            size, received = transmit(parameters, model, *setting)
+            errors = compare(points_of(model, parameters), points_of(model, received))
+            scores.append([size * 8e-3 / seconds, *errors])
+        row = dict(zip(("quantiser", "dead_zone", "smoothing"), setting, strict=True))
+        row |= dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))
+        rows.append(row)
+        if not args.json:
+            print("  ".join(f"{name} {value:.3g}" for name, value in row.items()), flush=True)
+    if args.json:
+        print(json.dumps(rows, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,49 @@
+"""Encoding to a bitrate."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from gfvc import GfvcError
+from gfvc.options import EncoderOptions
+from gfvc.rate import encode_at_bitrate
+
+from .command import gfvc
+
+OPTIONS = EncoderOptions(key_codec="avc")
+
+
+@pytest.mark.parametrize("kbps", [12.0, 30.0])
+def test_file_is_as_large_as_allowed_and_no_larger(small_clip, tmp_path, kbps):
+    target = tmp_path / "out.gfv"
+    summary = encode_at_bitrate(small_clip, target, kbps, OPTIONS)
+    assert 0.7 * kbps < summary.kbps_total <= kbps
+    assert target.stat().st_size == summary.size_bytes
+
+
+def test_more_bits_are_never_worse_used(small_clip):
+    sizes = [encode_at_bitrate(small_clip, io.BytesIO(), kbps, OPTIONS).kbps_key for kbps in (12.0, 24.0)]
+    assert sizes[0] < sizes[1]
+
+
+def test_bitrate_out_of_reach_names_the_lowest(small_clip, tmp_path):
+    with pytest.raises(GfvcError, match="out of reach; the lowest tried is"):
+        encode_at_bitrate(small_clip, tmp_path / "out.gfv", 0.5, OPTIONS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pipes_are_refused_with_the_way_out():
+    with pytest.raises(GfvcError, match="a file is needed"):
+        encode_at_bitrate("-", io.BytesIO(), 4.0)
+
+
+def test_command_takes_a_bitrate_or_a_quantiser(small_clip, tmp_path):
+    target = tmp_path / "out.gfv"
+    done = gfvc("encode", small_clip, target, "--bitrate", "20", "--key-codec", "avc", "-q")
+    assert done.returncode == 0
+    assert target.exists()
+    done = gfvc("encode", small_clip, target, "--bitrate", "20", "--key-qp", "30", "-f")
+    assert done.returncode != 0
+    assert b"one of them" in done.stderr
