@@ -11,7 +11,7 @@ import torch
 
 from bitstream import BitstreamError
 from datasets.clips import ClipError, read_pictures
-from eval import attack, contact_sheet, expression
+from eval import attack, contact_sheet, expression, parameter_sweep
 from gfvc.models.families import EXPLICIT_COUNT
 from gfvc.models.points import VERTICES
 from gfvc.models.registry import load_model
@@ -116,3 +116,25 @@ def test_contact_sheet_has_three_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", arguments)
     assert contact_sheet.main() == 0
     assert read_clip(tmp_path / "sheet.png")[0].shape == (3 * 64, 4 * 64, 3)
+
+
+def test_finer_steps_cost_more_and_err_less(labelled):
+    folder, model = labelled
+    clip = parameter_sweep.analyse_clip(model, folder / "clip.mp4")
+    assert clip.parameters.shape[0] == 12 == len(clip.points)
+    sizes, errors = [], []
+    for quantiser in (-8, 0, 8):
+        size, received = parameter_sweep.transmit(clip.parameters, model, quantiser, 0.6, 0.0)
+        sizes.append(size)
+        errors.append(parameter_sweep.compare(clip.points, parameter_sweep.points_of(model, received)))
+    assert sizes == sorted(sizes)
+    # Pose, mouth, eyes.
+    assert all(a > b for a, b in zip(errors[0][:3], errors[2][:3], strict=True))
+
+
+def test_what_does_not_move_costs_a_flag_a_picture(labelled):
+    _, model = labelled
+    still = np.repeat(np.linspace(-0.5, 0.5, sum(g.count for g in model.groups))[None], 33, axis=0)
+    size, received = parameter_sweep.transmit(still.astype(np.float32), model, 0, 0.6, 0.0)
+    assert size < 33
+    assert (received == received[0]).all()

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from bitstream.layout import VALUE_LIMIT
 from gfvc.models.families import FAMILIES
-from gfvc.parameters import Quantiser, stream_layout
+from gfvc.parameters import Quantiser, Smoother, stream_layout
 
 LAYOUTS = {name: stream_layout(family.groups) for name, family in FAMILIES.items()}
 families = pytest.mark.parametrize("family", sorted(LAYOUTS))
@@ -105,3 +105,33 @@ def test_four_quarter_octaves_halve_the_steps(family):
 def test_dead_zone_off_its_range_is_refused(dead_zone):
     with pytest.raises(ValueError, match="dead zone"):
         Quantiser(LAYOUTS["compact"], dead_zone)
+
+
+def test_smoothing_calms_noise_and_follows_motion():
+    steps = np.full(4, 0.01)
+    generator = np.random.default_rng(2)
+    noise = generator.normal(0, 0.005, (200, 4))
+    smoother = Smoother(steps, 0.8)
+    calmed = np.stack([smoother(row) for row in noise])
+    assert np.abs(np.diff(calmed, axis=0)).mean() < 0.5 * np.abs(np.diff(noise, axis=0)).mean()
+    # A jump of more than its reach arrives at once.
+    assert smoother(np.full(4, 0.5)) == pytest.approx(0.5)
+
+
+def test_no_smoothing_changes_nothing():
+    smoother = Smoother(np.full(3, 0.01), 0.0)
+    for row in np.random.default_rng(0).normal(size=(5, 3)):
+        assert (smoother(row) == row).all()
+
+
+def test_smoothing_starts_anew_with_a_group():
+    smoother = Smoother(np.full(1, 1.0), 0.9)
+    smoother(np.zeros(1))
+    smoother.reset()
+    assert smoother(np.ones(1)) == 1
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, float("nan")])
+def test_smoothing_off_its_range_is_refused(smoothing):
+    with pytest.raises(ValueError, match="smoothing"):
+        Smoother(np.ones(1), smoothing)
