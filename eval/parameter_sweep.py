@@ -64,11 +64,12 @@ def analyse_clip(model: FaceModel, clip: Path) -> Analysed:
 
 
 def transmit(
-    parameters: np.ndarray, model: FaceModel, quantiser: int, dead_zone: float, smoothing: float, run: int = 16
+    parameters: np.ndarray, model: FaceModel, quantiser: int, dead_zone: float | None, smoothing: float, run: int = 16
 ) -> tuple[int, np.ndarray]:
     """Bytes of the parameter units of one clip, and the parameters that a decoder has, [T, n]."""
     layout = stream_layout(model.groups, quantiser)
-    quantise, smoother = Quantiser(layout, dead_zone), Smoother(quantiser_steps(layout), smoothing)
+    zones = [group.dead_zone for group in model.groups] if dead_zone is None else dead_zone
+    quantise, smoother = Quantiser(layout, zones), Smoother(quantiser_steps(layout), smoothing)
     header = Header(256, 256, (1, 25), 1, Colour(), "av1", "420", model.family, layout, "sweep", bytes(8))
     writer = StreamWriter(header)
     values = quantise.quantise_key(smoother(parameters[0]))
@@ -117,7 +118,7 @@ def main() -> int:
     parser.add_argument("--family", choices=sorted(FAMILIES), default=DEFAULT_FAMILY)
     parser.add_argument("--weights", type=Path, help="a weights file instead of the family's default model")
     parser.add_argument("--quantiser", type=int, nargs="+", default=[-4, -2, 0, 2])
-    parser.add_argument("--dead-zone", type=float, nargs="+", help="default: the family's")
+    parser.add_argument("--dead-zone", type=float, nargs="+", help="default: each group's own")
     parser.add_argument("--smoothing", type=float, nargs="+", default=[defaults.smoothing])
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -128,7 +129,7 @@ def main() -> int:
         parser.error(str(error))
     names = ("kbps", "pose", "mouth", "eyes", "opening", "jitter")
     rows = []
-    for setting in itertools.product(args.quantiser, args.dead_zone or [model.dead_zone], args.smoothing):
+    for setting in itertools.product(args.quantiser, args.dead_zone or [None], args.smoothing):
         scores = []
         for clip in clips:
             size, received = transmit(clip.parameters, model, *setting)
@@ -138,7 +139,9 @@ def main() -> int:
         row |= dict(zip(names, np.mean(scores, axis=0).tolist(), strict=True))
         rows.append(row)
         if not args.json:
-            print("  ".join(f"{name} {value:.3g}" for name, value in row.items()), flush=True)
+            print(
+                "  ".join(f"{name} {value if value is None else format(value, '.3g')}" for name, value in row.items())
+            )
     if args.json:
         print(json.dumps(rows, indent=1))
     return 0

@@ -56,7 +56,8 @@ class Encoder:
         loaded = load_model(self.options.family, self.options.weights, self.device)
         self._model = loaded.model
         layout = stream_layout(loaded.model.groups, self.options.quantiser)
-        dead_zone = loaded.model.dead_zone if self.options.dead_zone is None else self.options.dead_zone
+        own = [group.dead_zone for group in loaded.model.groups]
+        dead_zone = own if self.options.dead_zone is None else self.options.dead_zone
         self._quantiser = Quantiser(layout, dead_zone)
         self._smoother = Smoother(self._quantiser.steps, self.options.smoothing)
         self._codec = KeyPictureCodec(self.options.key_codec, info.width, info.height, info.colour, self.options.chroma)

@@ -33,7 +33,7 @@ class EncoderOptions:
     key_codec: `av1`, `hevc`, `avc` or `vvc`; key_qp: on that codec's own scale, None for its default;
     chroma: of key pictures, "420" or "444";
     quantiser: steps finer (positive) or coarser (negative) than the family's by so many quarter octaves, -12..12;
-    dead_zone: in steps, None for the family's; smoothing: of small changes over time, 0 (none) to 0.95;
+    dead_zone: in steps, None for each parameter group's own; smoothing: of small changes over time, 0 (none) to 0.95;
     key_interval: a new key picture after so many pictures, None for never by count;
     key_refresh: `auto` starts a new group where it pays off (see `refresh_*`) and at scene cuts, `off` does not;
     refresh_threshold: structural similarity of the generated picture under which a new key picture is tried;

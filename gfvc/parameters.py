@@ -29,11 +29,16 @@ class Quantiser:
     zone.
     """
 
-    def __init__(self, layout: Layout, dead_zone: float = 1.0) -> None:
-        if not 0 <= dead_zone <= 8:
-            raise ValueError(f"dead zone {dead_zone}, 0..8 steps expected")
+    def __init__(self, layout: Layout, dead_zone: float | Sequence[float] = 1.0) -> None:
+        """dead_zone: of all groups, or of each."""
+        zones = [dead_zone] * len(layout.groups) if isinstance(dead_zone, float | int) else list(dead_zone)
+        if len(zones) != len(layout.groups):
+            raise ValueError(f"{len(zones)} dead zones for {len(layout.groups)} groups")
+        for zone in zones:
+            if not 0 <= zone <= 8:
+                raise ValueError(f"dead zone {zone}, 0..8 steps expected")
         self.layout = layout
-        self.dead_zone = dead_zone
+        self.dead_zones = zones
         self.steps = np.asarray(layout.steps())
         self._predictor = Predictor(layout)
 
@@ -52,17 +57,20 @@ class Quantiser:
         components = self.layout.groups[0].components
         moved = [0] * components
         for index in range(self.layout.groups[0].count):
-            value = self._choose(target[index], self._predictor.within_first(previous, moved, index))
+            predicted = self._predictor.within_first(previous, moved, index)
+            value = self._choose(target[index], predicted, self.dead_zones[0])
             moved[index % components] += value - previous[index]
             values.append(value)
         for number in range(1, len(self.layout.groups)):
             start = len(values)
             predicted = self._predictor.group(previous, moved, number, start)
-            values += [self._choose(target[start + i], p) for i, p in enumerate(predicted)]
+            zone = self.dead_zones[number]
+            values += [self._choose(target[start + i], p, zone) for i, p in enumerate(predicted)]
         return values
 
-    def _choose(self, target: float, predicted: int) -> int:
-        return predicted if abs(target - predicted) <= self.dead_zone else round(target)
+    @staticmethod
+    def _choose(target: float, predicted: int, dead_zone: float) -> int:
+        return predicted if abs(target - predicted) <= dead_zone else round(target)
 
     def _scaled(self, parameters: np.ndarray) -> np.ndarray:
         scaled = np.asarray(parameters, dtype=np.float64) / self.steps

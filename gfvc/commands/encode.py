@@ -25,7 +25,6 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key-qp", type=whole_number(0, 63), help=f"quantiser of the key pictures on their codec's scale ({qps})"
     )
-    zones = ", ".join(f"{name} {model.dead_zone:g}" for name, model in FAMILIES.items())
     parser.add_argument(
         "--chroma", choices=("420", "444"), default=defaults.chroma, help="chroma format of the key pictures"
     )
@@ -41,7 +40,7 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=defaults.dead_zone,
         metavar="STEPS",
-        help=f"changes up to so many steps are not sent ({zones})",
+        help="changes up to so many steps are not sent (default: each parameter group's own)",
     )
     parser.add_argument(
         "--smoothing",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import Down, ResidualBlock, Up, soft_argmax
+from .code import FEATURE, Code
 from .local import LocalRefinement
 from .points import POINT_COUNT
 from .resample import reduce_picture
@@ -66,23 +67,6 @@ class KeypointAnalysis(nn.Module):
         return soft_argmax(self.head(F.relu(x)) * 5.0)
 
 
-class Code(nn.Module):
-    """A linear map plus a small network: [B, inputs] -> [B, outputs].
-
-    Where a head is and how large enters linearly, and so stays right beyond what training has seen.
-    """
-
-    def __init__(self, inputs: int, outputs: int, width: int = 192) -> None:
-        super().__init__()
-        self.linear = nn.Linear(inputs, outputs)
-        self.layers = nn.Sequential(
-            nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, outputs)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x) + self.layers(x)
-
-
 class CompactAnalysis(KeypointAnalysis):
     """A 4x4 compact feature: pictures [B, 3, H, W] in 0..1 -> [B, 16], row by row.
 
@@ -92,7 +76,7 @@ class CompactAnalysis(KeypointAnalysis):
 
     def __init__(self, points: int = POINT_COUNT) -> None:
         super().__init__(points)
-        self.encoder = Code(points * 2, 16)
+        self.encoder = Code(points * 2, FEATURE)
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.encode(self.refined(pictures))
@@ -100,14 +84,3 @@ class CompactAnalysis(KeypointAnalysis):
     def encode(self, points: Tensor) -> Tensor:
         """Key points [B, K, 2] -> the feature [B, 16]."""
         return self.encoder(torch.flatten(points, 1))
-
-
-class CompactDecoder(nn.Module):
-    """Turn a compact feature [B, 16] into the key points [B, K, 2] that drive the motion network."""
-
-    def __init__(self, points: int = POINT_COUNT) -> None:
-        super().__init__()
-        self.code = Code(16, points * 2)
-
-    def forward(self, feature: Tensor) -> Tensor:
-        return self.code(feature).unflatten(1, (-1, 2))

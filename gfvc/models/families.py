@@ -10,21 +10,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .analysis import CompactAnalysis, CompactDecoder, KeypointAnalysis
+from .analysis import CompactAnalysis, KeypointAnalysis
+from .code import FEATURE, CompactDecoder
 from .layered import LayeredState, LayeredSynthesis
 from .points import EXPLICIT, EYES, IMPLICIT_COUNT, MOUTH, POINT_COUNT, POSE
 from .synthesis import KeyState, Synthesis
 
-# By the name that stands in the metadata of weights; those without one are of the first.
-SYNTHESES: dict[str, type[nn.Module]] = {"blended": Synthesis, "layered": LayeredSynthesis}
-DEFAULT_SYNTHESIS = "layered"
+# Weights state which generation of networks they are for; those that do not are of the first.
+GENERATIONS = (1, 2)
+GENERATION = 2
 
 
 class ParameterGroup(NamedTuple):
     """A run of parameters that share a quantiser step and entropy-coding contexts.
 
     count: number of values; components: values per element (2 for x, y); step_index: default quantiser step, see
-    `bitstream.step_size`; follows: the values move with those of the first group.
+    `bitstream.step_size`; follows: the values move with those of the first group; dead_zone: default, in steps.
     """
 
     name: str
@@ -32,23 +33,23 @@ class ParameterGroup(NamedTuple):
     components: int
     step_index: int
     follows: bool = False
+    dead_zone: float = 1.0
 
 
 class FaceModel(nn.Module):
     """Base of all families.
 
-    Parameters are float [B, n], n the sum of the groups' counts. ``synthesis`` is a name of SYNTHESES.
+    Parameters are float [B, n], n the sum of the groups' counts. ``generation``: 1 has a blended synthesis, 2 a layered
+    one.
     """
 
     family = ""
     groups: tuple[ParameterGroup, ...] = ()
-    # In steps; where an encoder's options do not say otherwise.
-    dead_zone = 1.0
 
-    def __init__(self, synthesis: str = DEFAULT_SYNTHESIS) -> None:
+    def __init__(self, generation: int = GENERATION) -> None:
         super().__init__()
-        self.synthesis_name = synthesis
-        self.synthesis = SYNTHESES[synthesis]()
+        self.generation = generation
+        self.synthesis = Synthesis() if generation == 1 else LayeredSynthesis()
 
     def analyse(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in 0..1 -> parameters [B, n]."""
@@ -85,8 +86,8 @@ class Keypoints2d(FaceModel):
         ParameterGroup("implicit", 2 * IMPLICIT_COUNT, 2, 19),
     )
 
-    def __init__(self, synthesis: str = DEFAULT_SYNTHESIS) -> None:
-        super().__init__(synthesis)
+    def __init__(self, generation: int = GENERATION) -> None:
+        super().__init__(generation)
         self.analysis = KeypointAnalysis()
 
     def analyse(self, pictures: Tensor) -> Tensor:
@@ -104,11 +105,10 @@ class Compact(FaceModel):
     points."""
 
     family = "compact"
-    groups = (ParameterGroup("feature", 16, 1, 17),)
-    dead_zone = 0.6
+    groups = (ParameterGroup("feature", FEATURE, 1, 17, dead_zone=0.6),)
 
-    def __init__(self, synthesis: str = DEFAULT_SYNTHESIS) -> None:
-        super().__init__(synthesis)
+    def __init__(self, generation: int = GENERATION) -> None:
+        super().__init__(generation)
         self.analysis = CompactAnalysis()
         self.decoder = CompactDecoder()
 

@@ -52,12 +52,12 @@ class Layers(NamedTuple):
     shares: Tensor
 
 
-def hard_shares(shares: Tensor) -> Tensor:
-    """Shares [B, 3, H, W] that sum to 1 -> the same with small ones set to none.
+def hard_shares(shares: Tensor, least: float = LEAST_SHARE) -> Tensor:
+    """Shares [B, 3, H, W] that sum to 1 -> the same with those under ``least`` set to none.
 
     Gradients pass as if nothing had been done: a pixel that is wholly of one layer can still change its mind.
     """
-    hard = F.relu(shares - LEAST_SHARE)
+    hard = F.relu(shares - least)
     hard = hard / hard.sum(1, keepdim=True)
     return shares + (hard - shares).detach() if shares.requires_grad else hard
 
@@ -71,6 +71,7 @@ class LayeredSynthesis(nn.Module):
     def __init__(self, width: int = 64, half_width: int = 32, warped_half: int = 16, blocks: int = 3) -> None:
         super().__init__()
         still_width = 16
+        self.least_share, self.sampling = LEAST_SHARE, "bicubic"
         self.restore = Restoration()
         self.motion = DenseMotion(expression=True)
         self.stem = nn.Conv2d(12, half_width, 3, padding=1)
@@ -119,12 +120,12 @@ class LayeredSynthesis(nn.Module):
         x = F.relu(self.fuse_half(torch.cat((x, half), dim=1)))
         # Lids and lips are finer than the motion's grid.
         grid = grid + 0.05 * self.to_flow(x).float().permute(0, 2, 3, 1)
-        moved = warp(state.picture, resize_grid(grid, height, width), "bicubic")
+        moved = warp(state.picture, resize_grid(grid, height, width), self.sampling)
         x = F.pixel_shuffle(self.to_picture(x), 2).float()
         still = F.interpolate(motion.still, size=(height, width), mode="bilinear", align_corners=False)
         logits = torch.cat((torch.zeros_like(still), x[:, 3:4] + 1, x[:, 4:] + 6 * still - 3), dim=1)
         shares = torch.softmax(_LOGIT_BOUND * torch.tanh(logits / _LOGIT_BOUND), dim=1)
-        generate, move, rest = hard_shares(shares).split(1, dim=1)
+        generate, move, rest = hard_shares(shares, self.least_share).split(1, dim=1)
         new = x[:, :3] + 0.5
         picture = generate * new + move * moved + rest * state.picture
         carried = shares[:, 1:2] * moved + shares[:, 2:] * state.picture

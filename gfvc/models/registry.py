@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 
 from ..errors import ModelError
-from .families import DEFAULT_SYNTHESIS, FAMILIES, SYNTHESES, FaceModel
+from .families import FAMILIES, GENERATION, GENERATIONS, FaceModel
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 # The model of each family that encoders use unless told otherwise.
@@ -106,17 +106,17 @@ def _load(path: Path, family: str, device: torch.device | None) -> LoadedModel:
     try:
         with safe_open(str(path), framework="pt") as handle:
             metadata = handle.metadata() or {}
-        # Weights from before there was a choice of syntheses state their family alone.
-        metadata = json.loads(metadata["gfvc"]) if "gfvc" in metadata else metadata
+        # Weights of the first generation state their family alone.
+        metadata = dict(json.loads(metadata["gfvc"])) if "gfvc" in metadata else metadata
         tensors = load(data)
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: not a safetensors file of a model: {error}") from None
-    stored, synthesis = metadata.get("family", family), metadata.get("synthesis", "blended")
+    stored, generation = metadata.get("family", family), metadata.get("generation", 1)
     if stored != family:
         raise ModelError(f"{path}: weights of family {stored}, {family} expected")
-    if synthesis not in SYNTHESES:
-        raise ModelError(f"{path}: weights for synthesis {synthesis!r}, which this version does not know")
-    model = FAMILIES[family](synthesis)
+    if generation not in GENERATIONS:
+        raise ModelError(f"{path}: weights of generation {generation!r}, which this version does not know")
+    model = FAMILIES[family](generation)
     try:
         model.load_state_dict({name: value.float() for name, value in tensors.items()})
     except RuntimeError as error:
@@ -130,10 +130,10 @@ def stream_name(path: Path) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("._-")[:32] or "model"
 
 
-def save_weights(weights: dict[str, torch.Tensor], family: str, path: Path, synthesis: str = DEFAULT_SYNTHESIS) -> str:
+def save_weights(weights: dict[str, torch.Tensor], family: str, path: Path, generation: int = GENERATION) -> str:
     """Write weights as half-precision safetensors; returns their SHA-256."""
     # One entry: safetensors writes several in any order, and the same weights have to be the same bytes.
-    metadata = {"gfvc": json.dumps({"family": family, "synthesis": synthesis})}
+    metadata = {"gfvc": json.dumps({"family": family, "generation": generation})}
     data = save({name: value.half().contiguous().cpu() for name, value in weights.items()}, metadata)
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()

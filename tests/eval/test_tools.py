@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
 
 from bitstream import BitstreamError
 from datasets.clips import ClipError, read_pictures
-from eval import attack, contact_sheet, expression, parameter_sweep
+from eval import ablation, attack, contact_sheet, expression, parameter_sweep
 from gfvc.models.families import EXPLICIT_COUNT
 from gfvc.models.points import VERTICES
 from gfvc.models.registry import load_model
@@ -138,3 +139,14 @@ def test_what_does_not_move_costs_a_flag_a_picture(labelled):
     size, received = parameter_sweep.transmit(still.astype(np.float32), model, 0, 0.6, 0.0)
     assert size < 33
     assert (received == received[0]).all()
+
+
+def test_judge_of_an_equal_clip_and_of_a_blurred_and_trembling_one():
+    pictures = read_clip(DEMO, 3)
+    equal = ablation.judge(pictures, pictures)
+    assert equal["psnr_y"] > 50
+    assert equal["sharpness"] == pytest.approx(1) == equal["flicker"]
+    blurred = [np.stack([uniform_filter(p[..., c], 5) for c in range(3)], axis=-1) for p in pictures]
+    assert ablation.judge(pictures, blurred)["sharpness"] < 0.5
+    trembling = [np.roll(picture, index % 2, axis=1) for index, picture in enumerate(pictures)]
+    assert ablation.judge(pictures, trembling)["flicker"] > 2

@@ -81,12 +81,12 @@ def test_expression_maps_show_openings_where_the_driving_mouth_and_eyes_are():
     assert peaks[5] == pytest.approx(1.0, abs=0.1)
 
 
-def test_weights_of_the_blended_synthesis_still_decode(tmp_path):
+def test_weights_of_the_first_generation_still_load(tmp_path):
     model = load_model("keypoints2d", weights_path("keypoints2d-1")).model
-    assert model.synthesis_name == "blended"
+    assert model.generation == 1
     path = tmp_path / "again.safetensors"
-    save_weights(model.state_dict(), "keypoints2d", path, "blended")
-    assert load_model("keypoints2d", path).model.synthesis_name == "blended"
+    save_weights(model.state_dict(), "keypoints2d", path, 1)
+    assert load_model("keypoints2d", path).model.generation == 1
 
 
 def test_same_weights_are_the_same_bytes(tmp_path):
@@ -97,10 +97,10 @@ def test_same_weights_are_the_same_bytes(tmp_path):
     assert len(hashes) == 1
 
 
-def test_weights_for_a_synthesis_of_the_future_are_refused(tmp_path):
+def test_weights_of_a_future_generation_are_refused(tmp_path):
     path = tmp_path / "new.safetensors"
-    save_weights(FAMILIES["keypoints2d"]().state_dict(), "keypoints2d", path, "holographic")
-    with pytest.raises(GfvcError, match="holographic"):
+    save_weights(FAMILIES["keypoints2d"]().state_dict(), "keypoints2d", path, 99)
+    with pytest.raises(GfvcError, match="generation 99"):
         load_model("keypoints2d", path)
 
 
