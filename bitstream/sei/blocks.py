@@ -1,4 +1,4 @@
-"""Parts of the syntax that GFV and GFVE share or that are large: network, key points, matrices (SPEC.md C.4.2 to C.4.5).
+"""Parts of the syntax that GFV and GFVE share or that are large: network, key points, matrices (SPEC.md C.4).
 
 Each function serves reader and writer: a reader fills the object, a writer takes from it.
 """

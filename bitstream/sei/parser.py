@@ -136,8 +136,8 @@ class GfvWriter(_Messages):
     def write(self, m: Message) -> bytes:
         """The payload of a message.
 
-        Raises ValueError, and leaves the state as it was, for values out of range, prediction without reference, or a
-        quirk that is not allowed.
+        Raises ValueError for values out of range, prediction without reference, or a quirk that is not allowed; the
+        writer is then of no more use.
         """
         return self.write_traced(m)[0]
 
