@@ -49,3 +49,7 @@ class BitstreamError(ValueError):
             found=self.found,
             allowed=self.allowed,
         )
+
+
+class CarriageError(ValueError):
+    """Something that a carriage cannot hold; the text names it."""

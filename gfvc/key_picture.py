@@ -64,7 +64,6 @@ CODECS: dict[str, CodecEntry] = {
     "avc": CodecEntry(("libx264",), ("h264",), 51, 36, ("420", "444"), {"preset": "veryslow", "tune": "psnr"}),
     "vvc": CodecEntry(("libvvenc",), ("vvc",), 63, 36, ("420",), {"preset": "slow"}),
 }
-DEFAULT_CODEC = "av1"
 
 
 def _installed(names: tuple[str, ...], mode: str) -> str | None:
