@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test lint bench conformance fuzz clean
 
 install: $(VENV)/installed-all
 demo: $(VENV)/installed
@@ -18,6 +18,10 @@ lint: $(VENV)/installed-all
 
 bench: $(VENV)/installed-all
 	$(BIN)/python -m eval.bench_coder
+	$(BIN)/python -m eval.bench_sei
+
+conformance: $(VENV)/installed-all
+	$(BIN)/python -m eval.conformance
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
