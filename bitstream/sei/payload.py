@@ -14,6 +14,8 @@ GFV, GFVE = 223, 224
 _PREFIX_HEADERS = {"avc": b"\x06", "hevc": b"\x4e\x01", "vvc": b"\x00\xb9"}
 _SUFFIX_HEADERS = {"hevc": b"\x50\x01", "vvc": b"\x00\xc1"}
 _MAX_NUMBER = 1 << 32
+# A limit of ours: a unit of empty messages would take a hundred times its size in memory.
+MAX_MESSAGES = 4096
 
 
 class SeiMessage(NamedTuple):
@@ -76,6 +78,8 @@ def parse_sei(nal: NalUnit) -> list[SeiMessage]:
                 found=size,
                 allowed=f"0..{end - at}",
             )
+        if len(messages) == MAX_MESSAGES:
+            raise fail(f"more than {MAX_MESSAGES} messages in an SEI NAL unit", begin)
         messages.append(SeiMessage(nal.codec, position, kind, data[at : at + size], nal, rbsp, at))
         at += size
     if not messages:
