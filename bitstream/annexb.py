@@ -63,12 +63,12 @@ class NalUnit(NamedTuple):
 
     def rbsp(self) -> Rbsp:
         """Drop each byte 3 that follows two zero bytes."""
-        data, parts, removed, faults, start = self.data, [], array("Q"), [], 0
+        data, out, removed, faults, start = self.data, bytearray(), array("Q"), [], 0
         position = data.find(b"\0\0")
         while position >= 0:
             after = data[position + 2 : position + 4]
             if after[:1] == b"\3":
-                parts.append(data[start : position + 2])
+                out += data[start : position + 2]
                 start = position + 3
                 removed.append(start - len(removed) - 1)
                 if len(after) > 1 and after[1] > 3 and len(faults) < MAX_FAULTS:
@@ -78,7 +78,7 @@ class NalUnit(NamedTuple):
                 if after and after[0] < 3 and len(faults) < MAX_FAULTS:
                     faults.append(position)
                 position = data.find(b"\0\0", position + 1)
-        return Rbsp(b"".join([*parts, data[start:]]), removed, faults)
+        return Rbsp(bytes(out) + data[start:], removed, faults)
 
 
 def read_nal_units(source: BinaryIO, codec: str) -> Iterator[NalUnit]:

@@ -23,19 +23,16 @@ def choose_syntax(messages: Sequence[SeiMessage]) -> str:
     """
     scores = []
     for syntax in SYNTAXES:
-        parser = GfvParser(syntax)
-        parsed = [parser.parse(message.type, message.payload) for message in messages]
-        for found in parsed:
+        parser, score = GfvParser(syntax), [0, 0, 0]
+        for message in messages:
+            found = parser.parse(message.type, message.payload)
             stated = _stated(found)
             if stated:
                 return stated
-        scores.append(
-            (
-                sum(len(found.violations) for found in parsed),
-                sum(bool(found.unexplained) for found in parsed),
-                sum(_implausible(found) for found in parsed),
-            )
-        )
+            score[0] += len(found.violations)
+            score[1] += bool(found.unexplained)
+            score[2] += _implausible(found)
+        scores.append(score)
     return SYNTAXES[scores.index(min(scores))]
 
 
