@@ -9,16 +9,15 @@ from .annexb import END_OF_STREAM, MAX_NAL_BYTES, NalUnit, read_nal_units
 from .avc_slice import with_idr_pic_id
 from .container import MAX_CODED_PICTURE, MAX_CONFIG, KeyPicture, Picture
 from .elementary_writer import IDR_TYPES, MAX_GROUP_VALUES
-from .errors import BitstreamError, CarriageError
+from .errors import BitstreamError
 from .header import Header
 from .nal import MAX_UNITS, PARAMETER_SETS, pack_nal_units, unpack_nal_units
 from .sei.access_unit import AccessUnits
-from .sei.facial import FacialMessages
-from .sei.messages import AM0334, GfvMessage
-from .sei.parser import GfvParser, Parsed
+from .sei.carried import CarriedStream
+from .sei.messages import AM0334
+from .sei.parser import GfvParser
 from .sei.payload import GFV, SeiMessage, parse_sei, sei_position
 from .sei.time import parse_ticks
-from .sei.uri import TAG_URI, parse_uri
 from .units import CarriedUnit, UnitType
 
 CLAUSE = "C.6"
@@ -35,13 +34,10 @@ class ElementaryReader:
         """codec: "avc", "hevc" or "vvc"."""
         self.codec = codec
         self.header_size = 0
-        self._header: Header | None = None
-        self._uri = ""
+        self._stream: CarriedStream | None = None
         self._parser = GfvParser(AM0334)
-        self._facial: FacialMessages | None = None
         self._config = b""
         self._key_pictures = 0
-        self._count = 0
         self._position = 0
         # Of the access unit: parameter sets, coded picture, and the pictures whose messages have been read.
         self._sets: list[bytes] = []
@@ -52,14 +48,14 @@ class ElementaryReader:
         self._damage: BitstreamError | None = None
         self._events = self._read(source)
         self._first = next(self._events, None)
-        if self._first is None or self._header is None:
+        if self._first is None or self._stream is None:
             raise self._fault("no coded picture with a GFV message of gfvc in the stream", 0)
 
     @property
     def header(self) -> Header:
-        if self._header is None:
+        if self._stream is None:
             raise ValueError("the header has not been read")
-        return self._header
+        return self._stream.header
 
     def units(self) -> Iterator[tuple[CarriedUnit, list[Picture]]]:
         """Each coded picture and each run of messages, with the pictures in it."""
@@ -153,44 +149,21 @@ class ElementaryReader:
                     self._waiting.append((self._picture(message), message.payload))
             except BitstreamError as error:
                 raise error.moved(message.place) from None
-            if self._header and len(self._waiting) * self._header.layout.count > MAX_GROUP_VALUES:
+            if self._stream and len(self._waiting) * self.header.layout.count > MAX_GROUP_VALUES:
                 raise self._fault(f"more than {MAX_GROUP_VALUES} values before the slices", nal.offset)
 
     def _picture(self, message: SeiMessage) -> Picture:
         parsed = self._parser.parse(GFV, message.payload)
-        if self._header is None:
-            parsed = self._start(message, parsed)
+        if self._stream is None:
+            # The first message is the same in both forms of the syntax, and says which one the stream has.
+            self._stream = CarriedStream(parsed, self.codec)
+            self._parser = GfvParser(self._stream.syntax)
+            parsed = self._parser.parse(GFV, message.payload)
         if parsed.violations:
             raise parsed.violations[0]
-        m, facial = parsed.message, self._facial
-        if not isinstance(m, GfvMessage) or facial is None or m.id != facial.identifier:
-            raise self._fault(f"gfv_id {getattr(m, 'id', '?')}, {facial.identifier if facial else 0} expected", 0)
-        if m.nn is not None and (m.nn.tag_uri, m.nn.uri) != (TAG_URI, self._uri):
-            raise self._fault("gfv_nn_uri differs from that of the first message", 0)
-        if m.base:
-            self._count = 0
-        if m.cnt != self._count or not (m.base or m.cnt):
-            raise self._fault(f"gfv_cnt {m.cnt}, {self._count} expected: messages are missing", 0)
-        self._count += 1
-        first = m.base and not self._key_pictures
-        return Picture(0 if first else self.header.picture_ticks, facial.values(parsed))
-
-    def _start(self, message: SeiMessage, parsed: Parsed) -> Parsed:
-        """The first message of all: header and form of the syntax."""
-        m = parsed.message
-        if not isinstance(m, GfvMessage) or m.nn is None or m.nn.tag_uri != TAG_URI:
-            raise self._fault(
-                f"the first GFV message has no gfv_nn_tag_uri {TAG_URI}: a stream for a network that is not known here",
-                0,
-            )
-        self._header, syntax = parse_uri(m.nn.uri, self.codec)
-        self._uri = m.nn.uri
-        try:
-            self._facial = FacialMessages(self._header, syntax)
-        except CarriageError as error:
-            raise self._fault(str(error), 0) from None
-        self._parser = GfvParser(syntax)
-        return self._parser.parse(GFV, message.payload)
+        values = self._stream.accept(parsed)
+        first = not self._key_pictures and not self._waiting
+        return Picture(0 if first else self.header.picture_ticks, values)
 
     def _show(self, end: int) -> Iterator[tuple[CarriedUnit, list[Picture]]]:
         """The key picture, once its slices and its message are there, and the driven ones that waited for it."""

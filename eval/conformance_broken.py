@@ -67,3 +67,21 @@ def geometry() -> StreamBuilder:
         GfvMessage(1, 1, matrices=Matrices(0, 8, [MatrixGroup(7, 1, 1, 1, [1])])),
     )
     return stream.payloads([(GFV, fields(1, 2, (0, 1), (0, 1), (1, 1), (1, 1), 0, 0, 0, 0))])
+
+
+def own(*rest: GfvMessage, end: bool = True) -> Callable[[], StreamBuilder]:
+    """A stream of gfvc by hand: a base message of two points, of steps 8/512 and 7/512, then these."""
+
+    def build() -> StreamBuilder:
+        uri = "gfvc:1/conformance/0001020304050607?f=keypoints2d&s=64x64&t=1/25&g=2.2.24,2.2.25"
+        first = GfvMessage(0, 0, 1, NeuralNetwork(1, TAG_URI, uri))
+        first.coordinates = Coordinates(1, 9, None, [[80, 16], [-10, 5]])
+        stream = group("hevc", first, *rest)
+        return stream.raw(b"\x4a\x01") if end else stream
+
+    return build
+
+
+def moved(cnt: int, x: int) -> GfvMessage:
+    """A driven message of such a stream, in which the first point moves by x / 512."""
+    return GfvMessage(0, cnt, coordinates=Coordinates(1, 9, None, [[x, 0], [0, 7]]))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bitstream.sei.payload import GFV, GFVE
 
-from .conformance_broken import geometry, network, one, plain, shape
+from .conformance_broken import geometry, moved, network, one, own, plain, shape
 from .conformance_build import StreamBuilder, fields
 
 
@@ -246,4 +246,17 @@ FAULTS = [
         plain("gfvc:1/model"),
         ("C.6", "gfv_nn_uri", "gfvc:1/model", "the grammar of SPEC.md C.6"),
     ),
+    Fault(
+        "own_cut",
+        "a stream of gfvc without the NAL unit at its end",
+        own(moved(1, 8), end=False),
+        ("C.6.1", "", None, ""),
+    ),
+    Fault(
+        "own_count",
+        "a stream of gfvc that lacks a message",
+        own(moved(1, 8), moved(3, 8)),
+        ("C.6.1", "gfv_cnt", 3, "2"),
+    ),
+    Fault("own_step", "a value between two quantiser steps", own(moved(1, 8), moved(2, 3)), ("C.6.2", "", None, "")),
 ]

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from ..annexb import HEADER_BYTES, NalUnit, read_nal_units
+from ..annexb import END_OF_STREAM, HEADER_BYTES, NalUnit, read_nal_units
 from ..check import MAX_VIOLATIONS
 from ..errors import BitstreamError
 from .access_unit import AccessUnits
+from .carried import CarriedStream, has_our_uri
 from .choice import MAX_BYTES, MAX_MESSAGES, choose_syntax
 from .messages import GfvMessage, Message
 from .parser import GfvParser, Parsed, is_face_message
 from .payload import SeiMessage, parse_sei, sei_position
-from .uri import TAG_URI, parse_uri
 
 AUTO = "auto"
 
@@ -57,6 +57,10 @@ class _Checker:
         self._units = AccessUnits()
         self._waiting: list[tuple[int, SeiMessage]] = []
         self._waiting_bytes = 0
+        # A stream of gfvc, or one whose URI is broken.
+        self._ours: CarriedStream | None = None
+        self._broken = False
+        self._last: NalUnit | None = None
         self._unit = -1
         # gfv_id -> the next count of this access unit; (gfv_id, count) that have been there.
         self._counts: dict[int, int] = {}
@@ -64,6 +68,7 @@ class _Checker:
     def add(self, nal: NalUnit) -> None:
         report = self.report
         report.units += 1
+        self._last = nal
         number = self._units.enter(nal)
         report.pictures = self._units.pictures
         self._check_header(nal)
@@ -88,6 +93,20 @@ class _Checker:
             self.report.syntax = self._parser.syntax
         for number, message in waiting:
             self._judge(number, message)
+
+    def end(self) -> None:
+        """Judge what is left once the stream has ended."""
+        self.flush()
+        if self._ours is not None and self._last is not None and self._last.type not in END_OF_STREAM[self.codec]:
+            kinds = " or ".join(map(str, END_OF_STREAM[self.codec]))
+            self.report.violations.append(
+                BitstreamError(
+                    f"the stream ends here, a NAL unit of type {kinds} expected: it was cut",
+                    offset=self._last.offset + len(self._last.data),
+                    bit=0,
+                    clause="C.6.1",
+                )
+            )
 
     def _check_header(self, nal: NalUnit) -> None:
         def fault(message: str, position: int = 0, **details: int | str) -> None:
@@ -117,28 +136,32 @@ class _Checker:
             text = "a message in a prefix SEI NAL unit: VTM does not read it there"
             self._warn("j", text, parsed.elements[0][0] if parsed.elements else "", message, parsed)
         if parsed.message is not None:
-            self._check_uri(parsed, message)
+            self._check_ours(parsed, message)
             self._check_order(number, parsed, message)
         self._on_message(message, parsed)
 
-    def _check_uri(self, parsed: Parsed, message: SeiMessage) -> None:
-        m = parsed.message
-        if isinstance(m, GfvMessage) and m.nn is not None and m.nn.tag_uri == TAG_URI:
-            try:
-                parse_uri(m.nn.uri, self.codec)
-            except BitstreamError as error:
+    def _check_ours(self, parsed: Parsed, message: SeiMessage) -> None:
+        """The rules of a stream of gfvc, from the first message on that says it is one."""
+        try:
+            if has_our_uri(parsed) and not self._broken:
+                self._ours = self._ours or CarriedStream(parsed, self.codec)
+            if self._ours is not None and isinstance(parsed.message, GfvMessage):
+                self._ours.accept(parsed)
+        except BitstreamError as error:
+            if self._ours is None:
+                self._broken = True
                 position = _position(parsed, "gfv_nn_uri")
-                self.report.violations.append(
-                    BitstreamError(
-                        error.message,
-                        offset=message.place(position // 8),
-                        bit=0,
-                        clause=error.clause,
-                        element="gfv_nn_uri",
-                        found=m.nn.uri[:80],
-                        allowed="the grammar of SPEC.md C.6",
-                    )
+                found = next(value for name, value in parsed.elements if name == "gfv_nn_uri")
+                error = BitstreamError(
+                    error.message,
+                    offset=position // 8,
+                    bit=0,
+                    clause=error.clause,
+                    element="gfv_nn_uri",
+                    found=str(found)[:80],
+                    allowed="the grammar of SPEC.md C.6",
                 )
+            self.report.violations.append(error.moved(message.place))
 
     def _check_order(self, number: int, parsed: Parsed, message: SeiMessage) -> None:
         """Counts of an access unit go 0, 1, 2...; an enhancement follows the message that it enhances."""
@@ -193,7 +216,7 @@ def check_sei_stream(
         if not checker.report.units:
             raise
         checker.report.violations.append(fault)
-    checker.flush()
+    checker.end()
     report = checker.report
     report.violations.sort(key=lambda fault: (fault.offset, fault.bit or 0))
     return report

@@ -49,7 +49,7 @@ class QuirkWatch:
         if matrices is not None:
             found += self._matrix_quirks(prefix, m, matrices, cnt)
             if isinstance(m, GfvMessage) and not matrices.pred:
-                found += _type_order(matrices, with_points=coordinates is not None)
+                found += _type_order(matrices, None if coordinates is None else len(coordinates.values))
         found += _number_quirks(prefix, m)
         return found
 
@@ -68,18 +68,16 @@ class QuirkWatch:
         return found
 
 
-def _type_order(matrices: Matrices, *, with_points: bool) -> list[Quirk]:
-    """Order of matrix types in one message."""
+def _type_order(matrices: Matrices, points: int | None) -> list[Quirk]:
+    """Order of matrix types in one message; points: number of key points in it, None without."""
     types = [group.type for group in matrices.groups]
-    points = [number for number, kind in enumerate(types) if kind < 2]
+    affine = [number for number, kind in enumerate(types) if kind < 2]
     flags = [number for number, kind in enumerate(types) if kind in (4, 5, 6)]
-    counts = [group.count for group in matrices.groups if group.type < 2]
-    wrong = (points and flags) or (points and points[-1] != len(points) - 1)
-    wrong = wrong or (not with_points and flags and flags[-1] != len(flags) - 1)
-    # Counts that differ from the number of points must not follow one that equals it; the number of points is not
-    # known here, so that any change of the count is named.
-    wrong = wrong or len(set(counts)) > 1
-    if wrong:
+    # One matrix a point, or another number, for each affine type: another number must not come after.
+    usual = [group.count == points for group in matrices.groups if group.type < 2]
+    wrong = (affine and flags) or (affine and affine[-1] != len(affine) - 1)
+    wrong = wrong or (points is None and flags and flags[-1] != len(flags) - 1)
+    if wrong or usual != sorted(usual):
         return [Quirk("c", f"matrix types {types} in this order", "gfv_matrix_type_idx")]
     return []
 

@@ -297,3 +297,16 @@ def test_suffixes_and_writers():
     assert isinstance(open_writer("hevc", header(POINTS)), ElementaryWriter)
     stream = b"".join(write(StreamWriter(header(POINTS)), pictures("hevc", POINTS)))
     assert isinstance(open_reader(io.BytesIO(stream)), StreamReader)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_checker_knows_the_rules_of_our_streams(codec):
+    items = pictures(codec, POINTS)
+    parts = write(ElementaryWriter(header(POINTS, key_codec=codec)), items)
+    data = b"".join(parts)
+    assert check_sei_stream(io.BytesIO(data), codec).conforming
+    cut = check_sei_stream(io.BytesIO(data[: -len(parts[-1])] if codec != "avc" else data[:-5]), codec)
+    assert [fault.clause for fault in cut.violations] == ["C.6.1"]
+    if codec != "avc":
+        lost = check_sei_stream(io.BytesIO(b"".join(parts[:4] + parts[5:])), codec)
+        assert [(fault.clause, fault.element) for fault in lost.violations] == [("C.6.1", "gfv_cnt")]
