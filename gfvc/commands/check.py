@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, BinaryIO
 
-from bitstream import BitstreamError
+from bitstream import BitstreamError, Header, Picture, Unit
 from bitstream.check import check_stream
 from bitstream.detect import GFV_FILE, detect
 from bitstream.sei.check import AUTO, check_sei_stream
@@ -24,7 +24,11 @@ from .common import print_json
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", help=".gfv, .264, .265 or .266 file, told apart by content; - for standard input")
     parser.add_argument("--json", action="store_true", help="print verdict, violations and SEI messages as JSON")
-    parser.add_argument("--trace", action="store_true", help="print every syntax element of the SEI messages")
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="print every syntax element of the SEI messages; of .gfv, fields and values",
+    )
     parser.add_argument(
         "--syntax",
         choices=(AUTO, *SYNTAXES),
@@ -55,8 +59,22 @@ def _print_violations(errors: list[BitstreamError]) -> None:
         print(f"clause {error.clause}, {place}: {element}{error.message}")
 
 
+def print_header(header: Header) -> None:
+    """The fields of a file header."""
+    for name, value in vars(header).items():
+        print(f"  {name} {value.hex() if isinstance(value, bytes) else value}")
+
+
+def print_unit(unit: Unit, pictures: list[Picture]) -> None:
+    """A unit of a `.gfv` stream with time and values of its pictures."""
+    print(f"{unit.type.name} unit, {unit.size} bytes at byte {unit.offset}, payload of {len(unit.payload)} bytes")
+    for picture in pictures:
+        print(f"  ticks {picture.ticks}, values {' '.join(map(str, picture.values))}")
+
+
 def _check_file(args: argparse.Namespace, source: BinaryIO) -> int:
-    report = check_stream(source)
+    trace = args.trace and not args.json
+    report = check_stream(source, print_header, print_unit) if trace else check_stream(source)
     if args.json:
         print_json(
             {

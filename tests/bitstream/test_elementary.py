@@ -19,6 +19,7 @@ from bitstream.nal import pack_nal_units
 from bitstream.sei.check import check_sei_stream
 from bitstream.sei.messages import SYNTAXES
 from bitstream.sei.payload import sei_position
+from bitstream.sei.time import UUID, parse_ticks, write_ticks
 from bitstream.sei.uri import format_uri, parse_uri
 
 from .streams import few, header, motion
@@ -133,6 +134,18 @@ def test_irregular_times_are_carried(codec):
     data = b"".join(write(ElementaryWriter(header(POINTS, key_codec=codec)), items))
     assert [picture.ticks for picture in read(data)[1]] == ticks
     assert check_sei_stream(io.BytesIO(data), codec).conforming
+
+
+@pytest.mark.parametrize("tail", ["", "00", "0001", "80000000", "0100000000"])
+def test_a_malformed_time_is_refused(tail):
+    with pytest.raises(BitstreamError, match=r"1..2147483647 in 1 to 4 bytes expected \(SPEC.md C.6.3"):
+        parse_ticks(5, UUID + bytes.fromhex(tail))
+
+
+def test_other_user_data_is_no_time():
+    assert parse_ticks(5, bytes(20)) is None
+    assert parse_ticks(4, UUID + b"\1") is None
+    assert parse_ticks(*write_ticks(2**31 - 1)) == 2**31 - 1
 
 
 def test_uri_holds_the_header():
