@@ -60,9 +60,32 @@ def _print_violations(errors: list[BitstreamError]) -> None:
 
 
 def print_header(header: Header) -> None:
-    """The fields of a file header."""
-    for name, value in vars(header).items():
-        print(f"  {name} {value.hex() if isinstance(value, bytes) else value}")
+    """The fields of a file header, by their names in SPEC.md clause 6.2."""
+    colour = header.colour
+    fields = {
+        "picture_width": header.width,
+        "picture_height": header.height,
+        "time_base_num_minus1": header.time_base[0] - 1,
+        "time_base_den_minus1": header.time_base[1] - 1,
+        "picture_ticks_minus1": header.picture_ticks - 1,
+        "colour_primaries": colour.primaries,
+        "transfer_characteristics": colour.transfer,
+        "matrix_coefficients": colour.matrix,
+        "full_range_flag": int(colour.full_range),
+        "key_codec": header.key_codec,
+        "chroma_format": header.chroma_format,
+        "family": header.family,
+        "num_groups_minus1": len(header.layout.groups) - 1,
+    }
+    print("file header")
+    for name, value in fields.items():
+        print(f"  {name} {value}")
+    for number, group in enumerate(header.layout.groups):
+        print(
+            f"  group {number}: group_count_minus1 {group.count - 1}, group_components_minus1 {group.components - 1}, "
+            f"group_step_idx {group.step_index}, group_follows_flag {int(group.follows)}"
+        )
+    print(f"  model_name {header.model}\n  model_hash {header.model_hash.hex()}")
 
 
 def print_unit(unit: Unit, pictures: list[Picture]) -> None:

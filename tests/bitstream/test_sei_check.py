@@ -80,6 +80,23 @@ def test_the_form_of_the_syntax_is_found(codec, syntax):
     assert (report.messages, report.pictures) == (3, 1)
 
 
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_the_form_is_found_although_driven_messages_repeat_the_network(syntax):
+    writer, network = GfvWriter(syntax), NeuralNetwork(0, payload=bytes(range(1, 60)))
+    payloads = [writer.write(base(nn=network))]
+    for cnt in (1, 2, 3):
+        data, trace = writer.write_traced(driven(cnt))
+        # Without the stop bit: zero bits up to a byte, then the network again.
+        length = trace.positions[-1] + 1
+        bits = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}"[:length]
+        bits += "0" * (-length % 8)
+        payloads.append(int(bits, 2).to_bytes(len(bits) // 8, "big") + network.payload)
+    report, messages = check(group(payloads=payloads))
+    assert (report.syntax, report.conforming) == (syntax, True)
+    assert [warned.kind for warned in report.warnings] == ["g"]
+    assert [message["value"]["cnt"] for message in messages] == [0, 1, 2, 3]
+
+
 def test_a_violation_has_clause_place_element_value_and_range():
     payload = bytearray(GfvWriter().write(base()))
     payload[2] |= 0x60
