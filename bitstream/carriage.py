@@ -9,6 +9,7 @@ from .container import StreamReader, StreamWriter
 from .detect import GFV_FILE, detect
 from .elementary_reader import ElementaryReader
 from .elementary_writer import ElementaryWriter
+from .errors import CarriageError
 from .header import Header
 from .sei.messages import AM0334
 
@@ -50,4 +51,8 @@ def open_writer(carriage: str, header: Header, syntax: str = AM0334) -> Writer:
 
     Raises CarriageError for what the carriage cannot hold.
     """
-    return StreamWriter(header) if carriage == GFV_FILE else ElementaryWriter(header, syntax)
+    if carriage == GFV_FILE:
+        return StreamWriter(header)
+    if carriage != header.key_codec:
+        raise CarriageError(f"key pictures coded with {header.key_codec} in a stream of {carriage}")
+    return ElementaryWriter(header, syntax)

@@ -23,8 +23,6 @@ from .state import (
 )
 from .syntax import code_gfv, code_gfve
 
-RESERVED_IDS = (range(256, 512), range(1 << 31, (1 << 32) - 1))
-
 
 @dataclass
 class Parsed:
@@ -120,9 +118,6 @@ class GfvParser(_Messages):
             repeated = _repeats(reader.extension, history.payload)
             parsed.unexplained = 0 if repeated else len(reader.extension)
             parsed.quirks.append(extension_quirk(reader, len(reader.extension), repeated=repeated))
-        if any(m.id in reserved for reserved in RESERVED_IDS):
-            text = f"{prefix}_id {m.id} is reserved: other readers ignore the message"
-            parsed.quirks.append(Quirk("i", text, f"{prefix}_id"))
 
 
 class GfvWriter(_Messages):

@@ -12,6 +12,7 @@ from .messages import GfveMessage, GfvMessage, Matrices, Message
 
 MAX_PRECISION = 30
 MAX_MAGNITUDE = (1 << 31) - 1
+RESERVED_IDS = (range(256, 512), range(1 << 31, (1 << 32) - 1))
 
 
 class Quirk(NamedTuple):
@@ -51,6 +52,10 @@ class QuirkWatch:
             if isinstance(m, GfvMessage) and not matrices.pred:
                 found += _type_order(matrices, None if coordinates is None else len(coordinates.values))
         found += _number_quirks(prefix, m)
+        if any(m.id in reserved for reserved in RESERVED_IDS):
+            found.append(
+                Quirk("i", f"{prefix}_id {m.id} is reserved: other readers ignore the message", f"{prefix}_id")
+            )
         return found
 
     def _matrix_quirks(self, prefix: str, m: Message, matrices: Matrices, cnt: int) -> list[Quirk]:

@@ -308,6 +308,8 @@ def test_suffixes_and_writers():
     assert [carriage_of(name) for name in names] == ["gfv", "avc", "hevc", "vvc", "gfv", "gfv"]
     assert isinstance(open_writer("gfv", header(POINTS)), StreamWriter)
     assert isinstance(open_writer("hevc", header(POINTS)), ElementaryWriter)
+    with pytest.raises(CarriageError, match="coded with hevc in a stream of avc"):
+        open_writer("avc", header(POINTS))
     stream = b"".join(write(StreamWriter(header(POINTS)), pictures("hevc", POINTS)))
     assert isinstance(open_reader(io.BytesIO(stream)), StreamReader)
 

@@ -230,6 +230,7 @@ def test_writer_refuses_what_is_out_of_range(message, said):
             ],
         ),
         ("e", [base(coordinates=Coordinates(0, 31, None, [[0, 0]]))]),
+        ("i", [GfvMessage(300, 0, 1, coordinates=Coordinates(0, 8, None, [[0, 0]]))]),
         ("e", [base(coordinates=Coordinates(0, 3, None, [[1 << 31, 0]]))]),
     ],
 )
