@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test lint bench conformance fuzz clean
 
 install: $(VENV)/installed-all
 demo: $(VENV)/installed
@@ -18,6 +18,17 @@ lint: $(VENV)/installed-all
 
 bench: $(VENV)/installed-all
 	$(BIN)/python -m eval.bench_coder
+	$(BIN)/python -m eval.bench_sei
+
+# Ten minutes a parser; make fuzz FUZZ_SECONDS=60 for less.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/installed-fuzz
+	for target in container nal message; do \
+		$(BIN)/python -m tests.fuzz $$target --seconds $(FUZZ_SECONDS) || exit 1; \
+	done
+
+conformance: $(VENV)/installed-all
+	$(BIN)/python -m eval.conformance
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +42,10 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/installed-all: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[eval,datasets,dev]"
 	touch $@ $(VENV)/installed
+
+$(VENV)/installed-fuzz: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"
+	touch $@
 
 clean:
 	rm -rf $(VENV) demo_out build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from .container import KeyPicture, StreamParser
+from .container import KeyPicture, Picture, StreamParser
 from .errors import BitstreamError
-from .header import read_header
+from .header import Header, read_header
 from .nal import PARAMETER_SETS, PICTURE_TYPES, START_CODE, nal_type, unpack_nal_units
 from .units import Unit, UnitType, checksum_error, frame_unit
 
@@ -62,13 +63,20 @@ def _key_picture_faults(codec: str, picture: KeyPicture, unit: Unit) -> list[Bit
     return faults
 
 
-def check_stream(source: BinaryIO) -> CheckReport:
+def check_stream(
+    source: BinaryIO,
+    on_header: Callable[[Header], None] = lambda header: None,
+    on_unit: Callable[[Unit, list[Picture]], None] = lambda unit, pictures: None,
+) -> CheckReport:
     """Read a stream to its end, going on after damage where the framing allows it.
+
+    ``on_header`` gets the header, ``on_unit`` each unit that could be read with the pictures in it.
 
     After a damaged unit the parameters up to the next key picture cannot be read and are not judged. Raises
     BitstreamError only if the header cannot be read.
     """
     header, offset, crc = read_header(source)
+    on_header(header)
     parser, report = StreamParser(header, offset, crc), CheckReport()
     # lost: something since the start; blind: something since the last key picture.
     lost, blind, config, ended = False, False, b"", False
@@ -118,6 +126,7 @@ def check_stream(source: BinaryIO) -> CheckReport:
             continue
         blind = blind and unit.type != UnitType.KEY_PICTURE
         report.pictures += len(pictures)
+        on_unit(unit, pictures)
         for picture in pictures:
             if isinstance(picture, KeyPicture):
                 report.violations += _key_picture_faults(header.key_codec, picture, unit)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import BinaryIO, NamedTuple
 
-from .container import StreamReader
+from .carriage import open_reader
 from .errors import BitstreamError
 from .tally import StreamTally
 
 
 class StreamReport(NamedTuple):
     """tally: the counts; units: a row per unit (offset, type, size_bytes, pictures); error: what ended the stream
-    early, if anything."""
+    early, if anything; header_bytes: size of the file header, 0 in an elementary stream, which has none."""
 
     tally: StreamTally
     units: list[dict[str, int | str]]
     error: BitstreamError | None
+    header_bytes: int
 
 
 def read_report(source: BinaryIO) -> StreamReport:
@@ -23,7 +24,7 @@ def read_report(source: BinaryIO) -> StreamReport:
 
     Raises BitstreamError only if the header cannot be read.
     """
-    reader = StreamReader(source)
+    reader = open_reader(source)
     tally, rows, fault = StreamTally(reader.header, reader.header_size), [], None
     try:
         for unit, pictures in reader.units():
@@ -38,4 +39,4 @@ def read_report(source: BinaryIO) -> StreamReport:
             )
     except BitstreamError as error:
         fault = error
-    return StreamReport(tally, rows, fault)
+    return StreamReport(tally, rows, fault, reader.header_size)

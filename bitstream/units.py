@@ -158,3 +158,16 @@ def read_unit(source: BinaryIO, offset: int, header_crc: int, number: int) -> Un
     if error is not None:
         raise error
     return framed.unit
+
+
+class CarriedUnit(NamedTuple):
+    """A part of an elementary stream that does the work of a `Unit`; size counts start codes and headers too."""
+
+    type: UnitType
+    payload: bytes
+    offset: int
+    size: int
+
+    @property
+    def payload_offset(self) -> int:
+        return self.offset

@@ -23,8 +23,9 @@ from scipy.ndimage import laplace
 from torch import nn
 
 from datasets.clips import ClipError, list_clips
+from gfvc.carriage import DEFAULT_CODEC
 from gfvc.errors import GfvcError
-from gfvc.key_picture import CODECS, DEFAULT_CODEC, KeyPictureCodec
+from gfvc.key_picture import CODECS, KeyPictureCodec
 from gfvc.models.families import FAMILIES, FaceModel
 from gfvc.models.registry import DEFAULT_FAMILY, load_model
 from gfvc.parameters import Quantiser, stream_layout

@@ -15,6 +15,7 @@ from .errors import GfvcError, KeyCodecError, ModelError, VideoError
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .conversion import convert
     from .decoder import Decoder, decode
     from .encoder import Encoder, encode
     from .options import EncoderOptions
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _HOMES = {
+    "convert": "conversion",
     "Decoder": "decoder",
     "decode": "decoder",
     "Encoder": "encoder",
@@ -42,6 +44,7 @@ __all__ = [
     "VideoError",
     "VideoInfo",
     "__version__",
+    "convert",
     "decode",
     "encode",
 ]

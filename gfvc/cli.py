@@ -19,8 +19,9 @@ from .errors import GfvcError
 from .version import __version__
 
 COMMANDS = {
-    "encode": "encode a face video to a .gfv stream",
-    "decode": "decode a .gfv stream to a video",
+    "encode": "encode a face video to a .gfv stream, or to an AVC, HEVC or VVC stream with GFV SEI messages",
+    "decode": "decode such a stream to a video",
+    "convert": "carry a stream another way: .gfv, .264, .265, .266",
     "info": "show what a stream holds and what it costs",
     "check": "verify a stream against SPEC.md",
     "models": "list families, networks and weights",

@@ -11,7 +11,8 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from bitstream import BitstreamError, Header, KeyPicture, Picture, StreamReader
+from bitstream import BitstreamError, Header, KeyPicture, Picture
+from bitstream.carriage import open_reader as open_stream
 
 from .files import open_source
 from .key_picture import CodedPicture, KeyPictureCodec
@@ -81,13 +82,14 @@ def decode(
     force: bool = False,
     progress: Callable[[int], None] = lambda pictures: None,
 ) -> int:
-    """Decode a `.gfv` stream to a video file (.mp4, .mkv, .mov, .y4m, .rgb), to `-` or a binary file object (Matroska).
+    """Decode a stream, `.gfv` or elementary, to a video file (.mp4, .mkv, .mov, .y4m, .rgb), to `-` or a binary file
+    object (Matroska).
 
     Returns the number of pictures. On a damaged stream the target is finished with all pictures before the damage, then
     BitstreamError is raised. Raises GfvcError and its kinds for anything else.
     """
     with open_source(source) as stream:
-        reader = StreamReader(stream)
+        reader = open_stream(stream)
         decoder = Decoder(reader.header, weights=weights, device=device)
         damage: BitstreamError | None = None
         count = 0

@@ -11,9 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitstream import Header, KeyPicture, Picture, StreamSummary, StreamTally, StreamWriter
+from bitstream import Header, KeyPicture, Picture, StreamSummary, StreamTally
+from bitstream.carriage import open_writer
+from bitstream.detect import GFV_FILE
 from bitstream.header import MAX_SIDE, MAX_TIME, MIN_SIDE
 
+from .carriage import DEFAULT_SYNTAX, carriage_errors, choose_carriage, options_for
 from .errors import VideoError
 from .files import open_target
 from .key_picture import CODECS, CodedPicture, KeyPictureCodec
@@ -43,9 +46,19 @@ class Encoder:
     Give it pictures with `push`; send what comes back; end with `flush`.
     """
 
-    def __init__(self, info: VideoInfo, options: EncoderOptions | None = None) -> None:
-        """Raises GfvcError (and its kinds) for sizes, options, models or codecs that do not work."""
-        self.options = options or EncoderOptions()
+    def __init__(
+        self,
+        info: VideoInfo,
+        options: EncoderOptions | None = None,
+        *,
+        carriage: str = GFV_FILE,
+        syntax: str = DEFAULT_SYNTAX,
+    ) -> None:
+        """carriage: `gfv`, or `avc`, `hevc`, `vvc` for an elementary stream with GFV messages, whose form is syntax.
+
+        Raises GfvcError (and its kinds) for sizes, options, models or codecs that do not work.
+        """
+        self.options = options_for(options or EncoderOptions(), carriage)
         if not (MIN_SIDE <= info.width <= MAX_SIDE and MIN_SIDE <= info.height <= MAX_SIDE):
             raise VideoError(
                 f"pictures of {info.width}x{info.height}, {MIN_SIDE}..{MAX_SIDE} expected; crop the face and scale it, "
@@ -76,7 +89,7 @@ class Encoder:
             loaded.name,
             loaded.stream_hash,
         )
-        self.writer = StreamWriter(header)
+        self.writer = open_writer(carriage, header, syntax)
         self._run: list[Picture] = []
         self._last_pts: int | None = None
         self._since_key = 0
@@ -185,16 +198,21 @@ def encode(
     target: str | PathLike[str] | BinaryIO,
     options: EncoderOptions | None = None,
     *,
+    carriage: str | None = None,
+    syntax: str = DEFAULT_SYNTAX,
     force: bool = False,
     progress: Callable[[int], None] = lambda pictures: None,
 ) -> StreamSummary:
-    """Encode a video to a `.gfv` stream; either may be a path, `-` or a binary file object.
+    """Encode a video to a stream; either may be a path, `-` or a binary file object.
 
+    carriage: `gfv`, or `avc`, `hevc`, `vvc` for an elementary stream with GFV messages; None goes by the suffix of
+    ``target``. syntax: form of the messages, `am0334` or `aj0207`.
     ``progress`` is called with the number of pictures done. Sound is not coded. Raises GfvcError and its kinds; the
     target appears only when it is whole, and an existing one is kept unless ``force``.
     """
-    with VideoReader(source) as video, open_target(target, force=force) as out:
-        encoder = Encoder(video.info, options)
+    carriage = choose_carriage(target, carriage)
+    with carriage_errors(target), VideoReader(source) as video, open_target(target, force=force) as out:
+        encoder = Encoder(video.info, options, carriage=carriage, syntax=syntax)
         out.write(encoder.header_bytes())
         for count, picture in enumerate(video, 1):
             for unit in encoder.push(picture):

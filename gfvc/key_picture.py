@@ -64,7 +64,6 @@ CODECS: dict[str, CodecEntry] = {
     "avc": CodecEntry(("libx264",), ("h264",), 51, 36, ("420", "444"), {"preset": "veryslow", "tune": "psnr"}),
     "vvc": CodecEntry(("libvvenc",), ("vvc",), 63, 36, ("420",), {"preset": "slow"}),
 }
-DEFAULT_CODEC = "av1"
 
 
 def _installed(names: tuple[str, ...], mode: str) -> str | None:
@@ -124,7 +123,7 @@ class KeyPictureCodec:
             wanted = " or ".join((*self.entry.encoders, *((f"{VVENC} on the PATH",) if self.codec == "vvc" else ())))
             raise KeyCodecError(
                 f"key codec {self.codec}: this FFmpeg build has no encoder for it ({wanted} needed); "
-                "try --key-codec hevc"
+                "try --key-codec hevc, or a .265 file instead of a .266 one"
             )
         padded = np.pad(
             picture, ((0, self._coded_height - self.height), (0, self._coded_width - self.width), (0, 0)), mode="edge"

@@ -30,7 +30,8 @@ class EncoderOptions:
     """How to encode.
 
     family: `keypoints2d` or `compact`; weights: a safetensors file instead of the family's default model;
-    key_codec: `av1`, `hevc`, `avc` or `vvc`; key_qp: on that codec's own scale, None for its default;
+    key_codec: `av1`, `hevc`, `avc` or `vvc`, `auto` for what the carriage needs (`av1` in `.gfv`);
+    key_qp: on that codec's own scale, None for its default;
     chroma: of key pictures, "420" or "444";
     quantiser: steps finer (positive) or coarser (negative) than the family's by so many quarter octaves, -12..12;
     dead_zone: in steps, None for each parameter group's own; smoothing: of small changes over time, 0 (none) to 0.95;
@@ -43,7 +44,7 @@ class EncoderOptions:
 
     family: str = DEFAULT_FAMILY
     weights: Path | None = None
-    key_codec: str = "av1"
+    key_codec: str = "auto"
     key_qp: int | None = None
     chroma: str = "420"
     quantiser: int = 0

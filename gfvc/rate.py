@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from bitstream import StreamSummary
 
+from .carriage import DEFAULT_SYNTAX, choose_carriage, options_for
 from .encoder import encode
 from .errors import GfvcError
 from .files import PIPE, is_special, open_target
@@ -56,16 +57,18 @@ def encode_at_bitrate(
     kbps: float,
     options: EncoderOptions | None = None,
     *,
+    carriage: str | None = None,
+    syntax: str = DEFAULT_SYNTAX,
     force: bool = False,
     progress: Callable[[int], None] = lambda pictures: None,
 ) -> StreamSummary:
-    """Encode a video file to a `.gfv` stream of at most ``kbps`` kbit/s in all, with key pictures as fine as that
-    allows.
+    """Encode a video file to a stream of at most ``kbps`` kbit/s in all, with key pictures as fine as that allows.
 
     Parameters and overhead cost what they cost; what they leave goes to the key pictures. The file is read several
     times. Raises GfvcError if the input is a pipe or no key-picture quantiser reaches the bitrate, else as `encode`.
     """
-    options = options or EncoderOptions()
+    carriage = choose_carriage(target, carriage)
+    options = options_for(options or EncoderOptions(), carriage)
     if source == PIPE or not isinstance(source, str | PathLike) or is_special(Path(source)):
         raise GfvcError("--bitrate reads its input several times: a file is needed, not a pipe; or use --key-qp")
     sizes = _KeySizes(source, options)
@@ -75,7 +78,7 @@ def encode_at_bitrate(
     least = float("inf")
     for _ in range(MAX_TRIES):
         out = io.BytesIO()
-        summary = encode(source, out, replace(options, key_qp=qp), progress=progress)
+        summary = encode(source, out, replace(options, key_qp=qp), carriage=carriage, syntax=syntax, progress=progress)
         least = min(least, summary.kbps_total)
         if summary.kbps_total <= kbps:
             if best is None or summary.kbps_total > best[0].kbps_total:

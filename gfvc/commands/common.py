@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bitstream import StreamSummary
+from bitstream.carriage import CARRIAGES
+from bitstream.sei.messages import AM0334, SYNTAXES
 
 
 def print_json(value: Any, *, to_stderr: bool = False) -> None:
@@ -29,6 +31,18 @@ def print_summary(summary: StreamSummary, *, to_stderr: bool = False) -> None:
         f"{summary.size_bytes} bytes: {summary.kbps_total:.2f} kbit/s = {summary.kbps_key:.2f} key pictures + "
         f"{summary.kbps_parameters:.2f} parameters + {summary.kbps_overhead:.2f} overhead",
         file=out,
+    )
+
+
+def add_carriage_arguments(parser: argparse.ArgumentParser) -> None:
+    """How an output stream is carried."""
+    parser.add_argument(
+        "--carriage",
+        choices=CARRIAGES,
+        help="gfv, or an elementary stream of that codec with GFV SEI messages (default: by the output's suffix)",
+    )
+    parser.add_argument(
+        "--syntax", choices=SYNTAXES, default=AM0334, help="form of the GFV messages' syntax (SPEC.md C.4.1)"
     )
 
 

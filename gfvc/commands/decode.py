@@ -13,7 +13,7 @@ from .common import print_json, progress_bar, whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", help=".gfv file; - for standard input")
+    parser.add_argument("input", help=".gfv, .264, .265 or .266 file, told apart by content; - for standard input")
     parser.add_argument("output", help=f"video file ({', '.join(CONTAINERS)}); - for Matroska on standard output")
     parser.add_argument(
         "--weights", type=Path, help="weights file of the stream's model, if it is not an installed one"

@@ -38,8 +38,9 @@ def diagnose() -> tuple[dict[str, object], list[str]]:
     import av
     import torch
 
+    from ..carriage import DEFAULT_CODEC
     from ..errors import GfvcError
-    from ..key_picture import CODECS, DEFAULT_CODEC, decoder_name, encoder_name
+    from ..key_picture import CODECS, decoder_name, encoder_name
     from ..models.registry import DEFAULTS, load_model
     from ..options import choose_device
 

@@ -1,18 +1,19 @@
-"""`gfvc encode IN OUT.gfv`."""
+"""`gfvc encode IN OUT`: to .gfv, or to .264, .265 or .266 with GFV SEI messages."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from ..carriage import DEFAULT_CODEC
 from ..encoder import encode
 from ..errors import GfvcError
 from ..files import PIPE
-from ..key_picture import CODECS, DEFAULT_CODEC
+from ..key_picture import CODECS
 from ..models.families import FAMILIES
 from ..options import DEVICES, EncoderOptions
 from ..rate import encode_at_bitrate
-from .common import print_json, print_summary, progress_bar, whole_number
+from .common import add_carriage_arguments, print_json, print_summary, progress_bar, whole_number
 
 
 def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,12 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
     defaults = EncoderOptions()
     parser.add_argument("--family", choices=sorted(FAMILIES), default=defaults.family, help="kind of facial parameters")
     parser.add_argument("--weights", type=Path, help="safetensors file to use instead of the family's default model")
-    parser.add_argument("--key-codec", choices=sorted(CODECS), default=DEFAULT_CODEC, help="codec of the key pictures")
+    parser.add_argument(
+        "--key-codec",
+        choices=("auto", *sorted(CODECS)),
+        default=defaults.key_codec,
+        help=f"codec of the key pictures; auto: {DEFAULT_CODEC} in .gfv, and in an elementary stream its own",
+    )
     qps = ", ".join(f"{name} {entry.default_qp} of 0..{entry.max_qp}" for name, entry in CODECS.items())
     parser.add_argument(
         "--key-qp", type=whole_number(0, 63), help=f"quantiser of the key pictures on their codec's scale ({qps})"
@@ -119,7 +125,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "input", help="any video that FFmpeg reads, of one face, 64x64 to 1024x1024; - for standard input"
     )
-    parser.add_argument("output", help=".gfv file; - for standard output")
+    parser.add_argument("output", help=".gfv, .264, .265 or .266 file; - for standard output")
     add_encoding_arguments(parser)
     parser.add_argument(
         "--bitrate",
@@ -127,6 +133,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KBPS",
         help="kbit/s of the whole file at most: finds the finest --key-qp for it (the input has to be a file)",
     )
+    add_carriage_arguments(parser)
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output")
     parser.add_argument("--json", action="store_true", help="print the cost as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")
@@ -137,12 +144,11 @@ def run(args: argparse.Namespace) -> int:
     if args.bitrate is not None and args.key_qp is not None:
         raise GfvcError("--bitrate and --key-qp: one of them, not both")
     with progress_bar("encode", quiet=args.quiet) as progress:
+        carriage = {"carriage": args.carriage, "syntax": args.syntax, "force": args.force, "progress": progress}
         if args.bitrate is None:
-            summary = encode(args.input, args.output, options, force=args.force, progress=progress)
+            summary = encode(args.input, args.output, options, **carriage)
         else:
-            summary = encode_at_bitrate(
-                args.input, args.output, args.bitrate, options, force=args.force, progress=progress
-            )
+            summary = encode_at_bitrate(args.input, args.output, args.bitrate, options, **carriage)
     piped = args.output == PIPE
     if args.json:
         print_json(summary.as_dict(), to_stderr=piped)

@@ -15,7 +15,7 @@ from .common import print_json, print_summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", help=".gfv file; - for standard input")
+    parser.add_argument("input", help=".gfv, .264, .265 or .266 file; - for standard input")
     parser.add_argument("--units", action="store_true", help="list every unit")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
                 "model_hash": header.model_hash.hex(),
                 "colour": vars(header.colour),
                 "parameter_groups": [vars(group) for group in header.layout.groups],
-                "header_bytes": len(header.to_bytes()),
+                "header_bytes": report.header_bytes,
                 "groups": report.tally.groups,
                 "units": report.units,
                 "error": str(report.error) if report.error else None,

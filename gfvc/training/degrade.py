@@ -15,7 +15,8 @@ from torch import nn
 from bitstream import Colour
 from datasets.clips import FrameCache
 
-from ..key_picture import DEFAULT_CODEC, KeyPictureCodec
+from ..carriage import DEFAULT_CODEC
+from ..key_picture import KeyPictureCodec
 
 # One picture in so many of each clip is coded; the sampler draws its key pictures from these.
 SPACING = 12

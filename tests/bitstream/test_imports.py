@@ -11,7 +11,9 @@ FORBIDDEN = ("torch", "av", "numpy")
 
 def test_no_module_imports_torch_av_or_numpy():
     folder = Path(bitstream.__file__).parent
-    modules = ["bitstream", *(f"bitstream.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__")]
+    paths = [*folder.glob("*.py"), *folder.glob("sei/*.py")]
+    names = (".".join(path.relative_to(folder.parent).with_suffix("").parts) for path in paths)
+    modules = [name.removesuffix(".__init__") for name in names]
     code = f"import sys, {', '.join(modules)}; sys.exit(sum(name in sys.modules for name in {FORBIDDEN}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=folder.parent, capture_output=True, text=True, timeout=60)
     assert not done.stderr

@@ -134,13 +134,15 @@ def test_help_of_a_command_shows_its_options_and_defaults(command, default, capf
     assert f"(default: {default})" in " ".join(capfd.readouterr().out.split())
 
 
-@pytest.mark.parametrize("command", ["info", "check"])
+@pytest.mark.parametrize(
+    "command", ["info STREAM", "check STREAM", "check STREAM --trace", "convert STREAM - --json --carriage gfv"]
+)
 def test_reading_a_stream_needs_neither_torch_nor_ffmpeg(command, stream):
     code = (
         "import sys; from gfvc.cli import main; code = main(sys.argv[1:]); "
         "loaded = {'torch', 'av', 'numpy', 'safetensors'} & set(sys.modules); sys.exit(str(loaded) if loaded else code)"
     )
-    arguments = [sys.executable, "-c", code, command, str(stream)]
+    arguments = [sys.executable, "-c", code, *command.replace("STREAM", str(stream)).split()]
     done = subprocess.run(arguments, capture_output=True, env=environment(), check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert b"12 pictures" in done.stdout
+    assert done.returncode == 0, done.stderr
+    assert b"12 pictures" in done.stdout or b'"pictures": 12' in done.stderr

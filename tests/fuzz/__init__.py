@@ -1,0 +1,1 @@
+"""Fuzzing of the parsers with atheris; no test needs it."""
