@@ -59,10 +59,10 @@ class CodecEntry:
 
 
 CODECS: dict[str, CodecEntry] = {
-    "av1": CodecEntry(("libsvtav1",), ("libdav1d", "libaom-av1", "av1"), 63, 45, ("420",), {"preset": "2"}),
-    "hevc": CodecEntry(("libx265",), ("hevc",), 51, 36, ("420", "444"), {"preset": "veryslow", "tune": "psnr"}),
-    "avc": CodecEntry(("libx264",), ("h264",), 51, 36, ("420", "444"), {"preset": "veryslow", "tune": "psnr"}),
-    "vvc": CodecEntry(("libvvenc",), ("vvc",), 63, 36, ("420",), {"preset": "slow"}),
+    "av1": CodecEntry(("libsvtav1",), ("libdav1d", "libaom-av1", "av1"), 63, 42, ("420",), {"preset": "2"}),
+    "hevc": CodecEntry(("libx265",), ("hevc",), 51, 34, ("420", "444"), {"preset": "veryslow", "tune": "psnr"}),
+    "avc": CodecEntry(("libx264",), ("h264",), 51, 34, ("420", "444"), {"preset": "veryslow", "tune": "psnr"}),
+    "vvc": CodecEntry(("libvvenc",), ("vvc",), 63, 34, ("420",), {"preset": "slow"}),
 }
 
 

@@ -18,8 +18,8 @@ from .families import FAMILIES, GENERATION, GENERATIONS, FaceModel
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 # The model of each family that encoders use unless told otherwise.
-DEFAULTS = {"keypoints2d": "keypoints2d-1", "compact": "compact-1"}
-DEFAULT_FAMILY = "keypoints2d"
+DEFAULTS = {"keypoints2d": "keypoints2d-2", "compact": "compact-2"}
+DEFAULT_FAMILY = "compact"
 MAX_WEIGHT_BYTES = 256 << 20
 
 

@@ -74,7 +74,7 @@ def test_info_in_words_and_unit_by_unit(stream):
     done = gfvc("info", stream, "--units")
     assert done.returncode == 0
     text = done.stdout.decode()
-    for part in ("12 pictures of 64x64", "kbit/s", "family keypoints2d", "key pictures: av1 420", "group 0: picture 0"):
+    for part in ("12 pictures of 64x64", "kbit/s", "family compact", "key pictures: av1 420", "group 0: picture 0"):
         assert part in text
     assert text.count("\nbyte ") == len(result("info", stream, "--json")["units"])
 
@@ -126,7 +126,7 @@ def test_version_and_help_name_all_commands():
         assert f"  {name} " in text
 
 
-@pytest.mark.parametrize(("command", "default"), [("encode", "keypoints2d"), ("train", "128"), ("decode", "10")])
+@pytest.mark.parametrize(("command", "default"), [("encode", "compact"), ("train", "128"), ("decode", "10")])
 def test_help_of_a_command_shows_its_options_and_defaults(command, default, capfd):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])

@@ -1,6 +1,8 @@
-"""A stream of an earlier day still decodes to the same parameters and, nearly, the same pictures.
+"""Streams of an earlier day, one for each model that has been a default, still decode to the same parameters and,
+nearly, the same pictures.
 
-After new weights or a change of the format: GENERATE_EXPECTED=1 python -m pytest tests/gfvc/test_golden.py
+After new weights: GENERATE_EXPECTED=1 python -m pytest tests/gfvc/test_golden.py adds a stream of the default model;
+those of models before it stay.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ import pytest
 
 from bitstream import StreamReader
 from bitstream.check import check_stream
+from gfvc.models.registry import DEFAULT_FAMILY, DEFAULTS
 
 from .streams import decode_stream, encode_stream, parse_stream
 
 FOLDER = Path(__file__).parent / "golden"
-STREAM, EXPECTED = FOLDER / "demo.gfv", FOLDER / "demo.json"
+MODELS = ("keypoints2d-1", DEFAULTS[DEFAULT_FAMILY])
 # Levels by which a thumbnail may differ: processors round the networks' sums differently.
 TOLERANCE = 3
 GRID = 16
@@ -46,26 +49,30 @@ def describe(stream: bytes) -> dict[str, object]:
     }
 
 
-@pytest.fixture(scope="module")
-def expected(demo) -> dict[str, object]:
-    if os.environ.get("GENERATE_EXPECTED") == "1":
-        FOLDER.mkdir(exist_ok=True)
+@pytest.fixture(scope="module", params=MODELS)
+def golden(request, demo) -> tuple[bytes, dict[str, object]]:
+    """A stream and what it should show."""
+    stream, expected = (FOLDER / f"{request.param}.{suffix}" for suffix in ("gfv", "json"))
+    if os.environ.get("GENERATE_EXPECTED") == "1" and not stream.exists():
         # One key picture in the middle, and a short last run.
-        stream = encode_stream(demo[:36:3], family="keypoints2d", run=4, key_interval=7)
-        STREAM.write_bytes(stream)
-        rows = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in describe(stream).items()]
-        EXPECTED.write_text("{\n" + ",\n".join(rows) + "\n}\n")
-    return json.loads(EXPECTED.read_text())
+        stream.write_bytes(encode_stream(demo[:36:3], run=4, key_interval=7))
+        rows = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in describe(stream.read_bytes()).items()]
+        expected.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+    return stream.read_bytes(), json.loads(expected.read_text())
 
 
 @pytest.fixture(scope="module")
-def found(expected) -> dict[str, object]:
-    return describe(STREAM.read_bytes())
+def expected(golden) -> dict[str, object]:
+    return golden[1]
 
 
-def test_stream_conforms(expected):
-    with STREAM.open("rb") as source:
-        report = check_stream(source)
+@pytest.fixture(scope="module")
+def found(golden) -> dict[str, object]:
+    return describe(golden[0])
+
+
+def test_stream_conforms(golden, expected):
+    report = check_stream(io.BytesIO(golden[0]))
     assert report.violations == []
     assert report.pictures == expected["pictures"] == 12
 

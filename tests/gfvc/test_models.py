@@ -80,7 +80,8 @@ def test_costs_are_within_the_budget(family):
     cost = measure(FAMILIES[family](), 256)
     assert 0.05 < cost["generate_gmac"] <= 2.5
     assert 0.01 < cost["analyse_gmac"] <= 0.4
-    assert 0.05 < cost["prepare_gmac"] <= 2.5
+    # Once per key picture, with its restoration.
+    assert 0.05 < cost["prepare_gmac"] <= 4
     assert 500_000 < cost["weights"] <= 15_000_000
 
 

@@ -74,14 +74,14 @@ def test_missing_tensor_is_refused(tmp_path, shipped):
     tensors.pop(sorted(tensors)[0])
     save_file(tensors, tmp_path / "a.safetensors")
     with pytest.raises(ModelError, match="does not fit family keypoints2d"):
-        load_model(weights=tmp_path / "a.safetensors")
+        load_model("keypoints2d", weights=tmp_path / "a.safetensors")
 
 
 def test_large_file_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "MAX_WEIGHT_BYTES", 1000)
     (tmp_path / "a.safetensors").write_bytes(bytes(1001))
     with pytest.raises(ModelError, match="1001 bytes, at most 1000"):
-        load_model(weights=tmp_path / "a.safetensors")
+        load_model("keypoints2d", weights=tmp_path / "a.safetensors")
 
 
 def test_damaged_shipped_file_is_noticed(shipped):

@@ -216,6 +216,6 @@ def test_point_pairs_are_of_one_clip_under_one_transform():
     sampler.generator.manual_seed(5)
     batch = sampler.draw(50)
     sides = [(pair[:, 1] - pair[:, 0]).norm(dim=-1) for pair in batch]
-    assert torch.allclose(*sides, atol=1e-6)
+    assert all(torch.allclose(sides[0], other, atol=1e-6) for other in sides[1:])
     assert {bool(side > 0.1) for side in sides[0]} == {True, False}
     assert torch.allclose(batch.key, batch.driving, atol=1e-6)
