@@ -64,6 +64,13 @@ class Step(nn.Module):
         parts = {name: value.detach() for name, value in losses.items()}
         return StepResult(sum(losses.values()), parts, generated.detach())
 
+    def judged(self, generated: Tensor, original: Tensor) -> dict[str, Tensor]:
+        """The critic's losses, weighted."""
+        losses = adversarial_losses(self.critic, generated, original)
+        losses["adversarial"] = self.use.adversarial * losses["adversarial"]
+        losses["features"] = self.use.features * losses["features"]
+        return losses
+
     def picture_losses(
         self, batch: Batch, pictures: Tensor, key_points: Tensor, driving_points: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
@@ -89,10 +96,7 @@ class Step(nn.Module):
             losses["still"] = use.still * stillness_loss(shares, targets, targets.roll(len(batch.key), dims=0))
         if self.critic is not None:
             faces = face_squares(torch.cat((generated, targets), dim=1), marks)
-            judged = adversarial_losses(self.critic, *faces.chunk(2, dim=1))
-            judged["adversarial"] = use.adversarial * judged["adversarial"]
-            judged["features"] = use.features * judged["features"]
-            losses |= judged
+            losses |= self.judged(*faces.chunk(2, dim=1))
         return losses, generated
 
 
@@ -165,10 +169,7 @@ class RestoreStep(Step):
         if self.use.texture:
             losses["texture"] = self.use.texture * texture_loss(restored, batch.driving)
         if self.critic is not None:
-            judged = adversarial_losses(self.critic, restored, batch.driving)
-            judged["adversarial"] = self.use.adversarial * judged["adversarial"]
-            judged["features"] = self.use.features * judged["features"]
-            losses |= judged
+            losses |= self.judged(restored, batch.driving)
         return self.result(losses, restored)
 
 

@@ -12,7 +12,7 @@ from gfvc.models.layered import LEAST_SHARE, LayeredSynthesis, hard_shares
 from gfvc.models.points import POINT_COUNT, index_of
 from gfvc.models.registry import load_model, save_weights, weights_path
 from gfvc.models.restore import Restoration
-from gfvc.training.loop import load_matching, widened
+from gfvc.training.initial import load_matching, widened
 
 
 @pytest.fixture
