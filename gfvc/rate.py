@@ -71,6 +71,23 @@ def encode_at_bitrate(
     options = options_for(options or EncoderOptions(), carriage)
     if source == PIPE or not isinstance(source, str | PathLike) or is_special(Path(source)):
         raise GfvcError("--bitrate reads its input several times: a file is needed, not a pipe; or use --key-qp")
+    # Opened first: a target that cannot be written is said before the minutes of trying.
+    with open_target(target, force=force) as file:
+        summary, stream = _finest(source, kbps, options, carriage=carriage, syntax=syntax, progress=progress)
+        file.write(stream)
+    return summary
+
+
+def _finest(
+    source: str | PathLike[str],
+    kbps: float,
+    options: EncoderOptions,
+    *,
+    carriage: str,
+    syntax: str,
+    progress: Callable[[int], None],
+) -> tuple[StreamSummary, bytes]:
+    """The largest stream of at most ``kbps`` among those tried."""
     sizes = _KeySizes(source, options)
     low, high = 1, CODECS[options.key_codec].max_qp
     qp = CODECS[options.key_codec].default_qp
@@ -94,6 +111,4 @@ def encode_at_bitrate(
         qp = sizes.finest(sizes(qp) * left / summary.kbps_key, low, high)
     if best is None:
         raise GfvcError(f"{source}: --bitrate {kbps:g} is out of reach; the lowest tried is {least:.2f} kbit/s")
-    with open_target(target, force=force) as file:
-        file.write(best[1])
-    return best[0]
+    return best

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from gfvc import GfvcError
+from gfvc import GfvcError, rate
 from gfvc.options import EncoderOptions
 from gfvc.rate import encode_at_bitrate
 
@@ -47,3 +47,12 @@ def test_command_takes_a_bitrate_or_a_quantiser(small_clip, tmp_path):
     done = gfvc("encode", small_clip, target, "--bitrate", "20", "--key-qp", "30", "-f")
     assert done.returncode != 0
     assert b"one of them" in done.stderr
+
+
+def test_target_that_exists_is_refused_before_any_encoding(small_clip, tmp_path, monkeypatch):
+    target = tmp_path / "out.gfv"
+    target.write_bytes(b"mine")
+    monkeypatch.setattr(rate, "encode", lambda *arguments, **options: pytest.fail("encoded"))
+    with pytest.raises(GfvcError, match="exists; use --force"):
+        encode_at_bitrate(small_clip, target, 20.0, OPTIONS)
+    assert target.read_bytes() == b"mine"
