@@ -28,7 +28,7 @@ from gfvc.errors import GfvcError
 from gfvc.key_picture import CODECS, KeyPictureCodec
 from gfvc.models.families import FAMILIES, FaceModel
 from gfvc.models.registry import DEFAULT_FAMILY, load_model
-from gfvc.parameters import Quantiser, stream_layout
+from gfvc.parameters import family_quantiser
 from gfvc.quality import to_rgb8, to_tensor
 from gfvc.video import VideoReader
 
@@ -65,7 +65,7 @@ VARIANTS: dict[str, Callable[[FaceModel], None]] = {
 @torch.inference_mode()
 def coded(model: FaceModel, pictures: list[np.ndarray], codec: KeyPictureCodec, qp: int) -> list[np.ndarray]:
     """What a decoder shows of pictures uint8 [H, W, 3], the first of which is the key picture."""
-    quantiser = Quantiser(stream_layout(model.groups), [group.dead_zone for group in model.groups])
+    quantiser = family_quantiser(model.groups)
     height, width = pictures[0].shape[:2]
 
     def tensor(values: list[int]) -> torch.Tensor:

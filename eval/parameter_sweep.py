@@ -28,7 +28,7 @@ from gfvc.models.families import EXPLICIT_COUNT, FAMILIES, FaceModel
 from gfvc.models.points import EYES_SLICE, MOUTH_SLICE, POSE_SLICE, index_of
 from gfvc.models.registry import DEFAULT_FAMILY, load_model
 from gfvc.options import EncoderOptions
-from gfvc.parameters import Quantiser, Smoother, stream_layout
+from gfvc.parameters import Smoother, family_quantiser
 from gfvc.quality import to_tensor
 from gfvc.video import VideoReader
 
@@ -67,9 +67,8 @@ def transmit(
     parameters: np.ndarray, model: FaceModel, quantiser: int, dead_zone: float | None, smoothing: float, run: int = 16
 ) -> tuple[int, np.ndarray]:
     """Bytes of the parameter units of one clip, and the parameters that a decoder has, [T, n]."""
-    layout = stream_layout(model.groups, quantiser)
-    zones = [group.dead_zone for group in model.groups] if dead_zone is None else dead_zone
-    quantise, smoother = Quantiser(layout, zones), Smoother(quantiser_steps(layout), smoothing)
+    quantise = family_quantiser(model.groups, quantiser, dead_zone)
+    layout, smoother = quantise.layout, Smoother(quantise.steps, smoothing)
     header = Header(256, 256, (1, 25), 1, Colour(), "av1", "420", model.family, layout, "sweep", bytes(8))
     writer = StreamWriter(header)
     values = quantise.quantise_key(smoother(parameters[0]))
@@ -85,11 +84,6 @@ def transmit(
     if waiting:
         size += len(writer.parameters(waiting))
     return size, np.stack(received)
-
-
-def quantiser_steps(layout) -> np.ndarray:
-    """The step of each value as an array."""
-    return np.asarray(layout.steps(), dtype=np.float64)
 
 
 @torch.inference_mode()

@@ -9,9 +9,8 @@ from bitstream import KeyPicture, Picture, StreamSummary
 from bitstream.carriage import open_reader, open_writer
 from bitstream.container import MAX_RUN
 from bitstream.detect import GFV_FILE
-from bitstream.sei.messages import AM0334
 
-from .carriage import carriage_errors, choose_carriage
+from .carriage import DEFAULT_SYNTAX, carriage_errors, choose_carriage
 from .errors import GfvcError
 from .files import open_source, open_target
 
@@ -21,7 +20,7 @@ def convert(
     target: str | PathLike[str] | BinaryIO,
     *,
     carriage: str | None = None,
-    syntax: str = AM0334,
+    syntax: str = DEFAULT_SYNTAX,
     run: int = 16,
     force: bool = False,
 ) -> StreamSummary:

@@ -24,7 +24,7 @@ from .models.layered import LayeredState
 from .models.registry import load_model
 from .models.synthesis import KeyState
 from .options import EncoderOptions, choose_device
-from .parameters import Quantiser, Smoother, stream_layout
+from .parameters import Smoother, family_quantiser
 from .quality import picture_change, structural_similarity, to_tensor
 from .video import TimedPicture, VideoInfo, VideoReader
 
@@ -68,10 +68,7 @@ class Encoder:
         self.device = choose_device(self.options.device)
         loaded = load_model(self.options.family, self.options.weights, self.device)
         self._model = loaded.model
-        layout = stream_layout(loaded.model.groups, self.options.quantiser)
-        own = [group.dead_zone for group in loaded.model.groups]
-        dead_zone = own if self.options.dead_zone is None else self.options.dead_zone
-        self._quantiser = Quantiser(layout, dead_zone)
+        self._quantiser = family_quantiser(loaded.model.groups, self.options.quantiser, self.options.dead_zone)
         self._smoother = Smoother(self._quantiser.steps, self.options.smoothing)
         self._codec = KeyPictureCodec(self.options.key_codec, info.width, info.height, info.colour, self.options.chroma)
         self._qp = CODECS[self.options.key_codec].default_qp if self.options.key_qp is None else self.options.key_qp
@@ -85,7 +82,7 @@ class Encoder:
             self.options.key_codec,
             self.options.chroma,
             self.options.family,
-            layout,
+            self._quantiser.layout,
             loaded.name,
             loaded.stream_hash,
         )

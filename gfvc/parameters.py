@@ -21,6 +21,12 @@ def stream_layout(groups: Sequence, step_offset: int = 0) -> Layout:
     )
 
 
+def family_quantiser(groups: Sequence, step_offset: int = 0, dead_zone: float | None = None) -> Quantiser:
+    """The quantiser of a family's groups, with `stream_layout`; ``dead_zone`` None is each group's own."""
+    zones = [group.dead_zone for group in groups] if dead_zone is None else dead_zone
+    return Quantiser(stream_layout(groups, step_offset), zones)
+
+
 class Quantiser:
     """Float parameters <-> integers of one stream.
 

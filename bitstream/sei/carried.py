@@ -23,14 +23,13 @@ class CarriedStream:
 
     def __init__(self, first: Parsed, codec: str) -> None:
         """Raises BitstreamError if the first message has no URI of ours, or not a well-formed one."""
-        m = first.message
-        if not isinstance(m, GfvMessage) or m.nn is None or m.nn.tag_uri != TAG_URI:
+        if not has_our_uri(first):
             raise BitstreamError(
                 f"the first GFV message has no gfv_nn_tag_uri {TAG_URI}: a stream for a network that is not known here",
                 offset=0,
                 clause=CLAUSE,
             )
-        self.uri = m.nn.uri
+        self.uri = first.message.nn.uri
         self.header: Header
         self.header, self.syntax = parse_uri(self.uri, codec)
         try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from bitstream import Colour
 from datasets.clips import FrameCache
@@ -45,7 +45,7 @@ def build_degraded(
     for index, row in enumerate(progress(rows)):
         qp = int(generator.integers(*QP_RANGE, endpoint=True))
         out[index] = codec.decode(codec.encode(np.asarray(frames.frames[row]), qp))
-    _write_array(out, path)
+    write_array(out, path)
     return out
 
 
@@ -53,10 +53,7 @@ def build_degraded(
 def restore_degraded(degraded: np.ndarray, restore: nn.Module, cache: Path, device: torch.device) -> np.ndarray:
     """The degraded pictures as a model's restoration makes them, which is what the motion works on in use: uint8, as
     `build_degraded`."""
-    digest = hashlib.sha256()
-    for _, value in sorted(restore.state_dict().items()):
-        digest.update(value.cpu().numpy().tobytes())
-    path = cache / f"restored-{degraded.shape[1]}-{len(degraded)}-{digest.hexdigest()[:12]}.npy"
+    path = cache / f"restored-{degraded.shape[1]}-{len(degraded)}-{fingerprint(restore.state_dict())}.npy"
     if path.exists():
         return np.load(path, mmap_mode="r")
     out = np.empty_like(degraded)
@@ -64,11 +61,20 @@ def restore_degraded(degraded: np.ndarray, restore: nn.Module, cache: Path, devi
         pictures = torch.from_numpy(np.array(degraded[start : start + 8])).to(device).permute(0, 3, 1, 2).float() / 255
         restored = restore(pictures).clamp(0, 1).permute(0, 2, 3, 1)
         out[start : start + 8] = (restored * 255).round().byte().cpu().numpy()
-    _write_array(out, path)
+    write_array(out, path)
     return out
 
 
-def _write_array(values: np.ndarray, path: Path) -> None:
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """Twelve hexadecimal digits that differ where any weight does: what was computed with them is kept under it."""
+    digest = hashlib.sha256()
+    for _, value in sorted(weights.items()):
+        digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def write_array(values: np.ndarray, path: Path) -> None:
+    """Save an array so that no reader, nor another process that writes the same, meets half a file."""
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as handle:
         np.save(handle, values)
     os.replace(handle.name, path)

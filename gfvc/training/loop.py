@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -25,7 +24,7 @@ from ..models.points import VERTICES
 from ..video import write_png
 from .code import PointBatch, PointSampler, analyse_frames
 from .data import Batch, PairSampler, random_affine
-from .degrade import build_degraded, restore_degraded
+from .degrade import build_degraded, fingerprint, restore_degraded, write_array
 from .initial import load_matching, load_teacher
 from .losses import LossWeights
 from .restoration import PieceBatch, PieceSampler
@@ -185,17 +184,12 @@ class Trainer:
 
     def _points(self, frames: FrameCache) -> Tensor:
         """The points of all pictures, kept in the run's folder: finding them takes far longer than the steps."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.model.analysis.state_dict().items()):
-            if not name.startswith("encoder."):
-                digest.update(value.cpu().numpy().tobytes())
-        path = self.files.run / f"points-{len(frames.frames)}-{digest.hexdigest()[:12]}.npy"
+        weights = self.model.analysis.state_dict().items()
+        finding = fingerprint({name: value for name, value in weights if not name.startswith("encoder.")})
+        path = self.files.run / f"points-{len(frames.frames)}-{finding}.npy"
         if not path.exists():
             log.info("finding the key points of %d pictures", len(frames.frames))
-            partial = path.with_suffix(f".partial{self.rank}")
-            with partial.open("wb") as handle:
-                np.save(handle, analyse_frames(self.model, frames, self.device).numpy())
-            os.replace(partial, path)
+            write_array(analyse_frames(self.model, frames, self.device).numpy(), path)
         return torch.from_numpy(np.load(path, allow_pickle=False))
 
     def _step_module(self) -> Step:

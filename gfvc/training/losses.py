@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ..models.blocks import gaussian_maps
 from ..models.families import EXPLICIT_COUNT
 from ..models.points import EYES_SLICE, MOUTH_SLICE
+from ..quality import luma
 
 
 class LossWeights(NamedTuple):
@@ -55,11 +56,6 @@ def ssim_loss(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     c1, c2 = 0.01**2, 0.03**2
     ssim = ((2 * mean_a * mean_b + c1) * (2 * cov + c2)) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
     return ((1 - ssim) * weight[..., 3:-3, 3:-3]).mean()
-
-
-def luma(pictures: Tensor) -> Tensor:
-    """BT.601 luma of RGB pictures: [B, 3, H, W] -> [B, 1, H, W]."""
-    return (pictures * pictures.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def texture_loss(a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
