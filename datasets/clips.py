@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -142,3 +143,54 @@ def load_landmarks(cache: FrameCache, labels: Path, vertices: tuple[int, ...]) -
     if not found:
         raise ClipError(f"{labels}: no labels for these clips; make them with python -m datasets.landmarks")
     return marks
+
+
+class Outlines(NamedTuple):
+    """Labels written by `datasets.outlines` for the pictures of a cache.
+
+    points: float32 [N, 5, 2], NaN where unknown; masks: uint8 [M, S, S], memory-mapped; row: int64 [N], each picture's
+    row in ``masks``, -1 where it has none.
+    """
+
+    points: np.ndarray
+    masks: np.ndarray
+    row: np.ndarray
+
+
+def load_outlines(frames: FrameCache, labels: Path, cache: Path) -> Outlines | None:
+    """The outlines of the pictures of ``frames``, None if the folder has none; the masks are kept in one file in
+    ``cache``.
+
+    Raises ClipError if a label file is shorter than its clip.
+    """
+    found = {name: labels / f"{name}.outline.npz" for name, _, _ in frames.clips}
+    paths = [path for path in found.values() if path.exists()]
+    if not paths:
+        return None
+    points = np.full((len(frames.frames), 5, 2), np.nan, dtype=np.float32)
+    rows = np.full(len(frames.frames), -1, dtype=np.int64)
+    stored = cache / f"masks-{_cache_key(paths, 0, frames.step)}.npy"
+    masks, total = [], 0
+    for name, start, count in frames.clips:
+        path = found[name]
+        if not path.exists():
+            continue
+        with np.load(path, allow_pickle=False) as file:
+            own = file["points"][:: frames.step]
+            if len(own) < count:
+                raise ClipError(f"{path}: {len(own)} labels for {count} pictures of {name}; label the clips again")
+            if not stored.exists():
+                masks.append(file["masks"][:: frames.step][:count])
+        points[start : start + count] = own[:count]
+        rows[start : start + count] = np.arange(total, total + count)
+        total += count
+    if masks:
+        write_array(np.concatenate(masks), stored)
+    return Outlines(points, np.load(stored, mmap_mode="r", allow_pickle=False), rows)
+
+
+def write_array(values: np.ndarray, path: Path) -> None:
+    """Save an array so that no reader, nor another process that writes the same, meets half a file."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as handle:
+        np.save(handle, values)
+    os.replace(handle.name, path)

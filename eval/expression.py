@@ -19,8 +19,8 @@ import torch
 
 from datasets.clips import ClipError, list_clips, read_pictures
 from gfvc.errors import GfvcError
-from gfvc.models.families import EXPLICIT_COUNT, FAMILIES, FaceModel
-from gfvc.models.points import EYES_SLICE, MOUTH_SLICE, POSE_SLICE, VERTICES, index_of
+from gfvc.models.families import FAMILIES, FaceModel
+from gfvc.models.points import EYES_SLICE, FACE_COUNT, MOUTH_SLICE, POSE_SLICE, VERTICES, index_of
 from gfvc.models.registry import DEFAULT_FAMILY, load_model
 
 MOVEMENTS = ("lips", "lids", "gaze")
@@ -55,7 +55,7 @@ def analyse_clip(model: FaceModel, clip: Path, step: int, coarse: bool) -> np.nd
 
     def empty() -> None:
         pictures = torch.from_numpy(np.stack(waiting)).permute(0, 3, 1, 2).float() / 255
-        found.append(model.points(analyse(pictures))[:, :EXPLICIT_COUNT].numpy())
+        found.append(model.points(analyse(pictures))[:, :FACE_COUNT].numpy())
         waiting.clear()
 
     for picture in read_pictures(clip, 256, step):

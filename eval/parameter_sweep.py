@@ -24,8 +24,8 @@ import torch
 from bitstream import Colour, Header, KeyPicture, Picture, StreamWriter
 from datasets.clips import list_clips
 from gfvc.errors import GfvcError
-from gfvc.models.families import EXPLICIT_COUNT, FAMILIES, FaceModel
-from gfvc.models.points import EYES_SLICE, MOUTH_SLICE, POSE_SLICE, index_of
+from gfvc.models.families import FAMILIES, FaceModel
+from gfvc.models.points import EYES_SLICE, FACE_COUNT, MOUTH_SLICE, POSE_SLICE, index_of
 from gfvc.models.registry import DEFAULT_FAMILY, load_model
 from gfvc.options import EncoderOptions
 from gfvc.parameters import Smoother, family_quantiser
@@ -58,7 +58,7 @@ def analyse_clip(model: FaceModel, clip: Path) -> Analysed:
         for picture in video:
             shown = to_tensor(picture.rgb, torch.device("cpu"))
             parameters.append(model.analyse(shown)[0].numpy())
-            points.append(model.analysis.refined(shown)[0, :EXPLICIT_COUNT].numpy())
+            points.append(model.analysis.refined(shown)[0, :FACE_COUNT].numpy())
         seconds = len(points) * float(video.info.time_base * video.info.picture_ticks)
     return Analysed(np.stack(parameters), np.stack(points), seconds)
 
@@ -88,8 +88,8 @@ def transmit(
 
 @torch.inference_mode()
 def points_of(model: FaceModel, parameters: np.ndarray) -> np.ndarray:
-    """Explicit points [T, E, 2]."""
-    return model.points(torch.from_numpy(parameters.astype(np.float32)))[:, :EXPLICIT_COUNT].numpy()
+    """Points of the face [T, 17, 2]."""
+    return model.points(torch.from_numpy(parameters.astype(np.float32)))[:, :FACE_COUNT].numpy()
 
 
 def compare(sent: np.ndarray, received: np.ndarray) -> list[float]:

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", choices=sorted(FAMILIES), default="keypoints2d", help="kind of parameters")
     parser.add_argument(
         "--stage",
-        choices=("full", "points", "local", "code", "restore", "synthesis"),
+        choices=("full", "points", "local", "code", "restore", "person", "synthesis"),
         default="full",
         help="full: all but the refinement of mouth and eyes, which local trains; or one part alone",
     )
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frame-step", type=whole_number(1, 1000), default=2, help="use each n-th picture of a clip")
     for name, meaning in (
         ("texture", "amount of fine detail"),
-        ("still", "rest of what lies still"),
+        ("shares", "what is behind the person is shown where the person is not"),
         ("adversarial", "a critic's judgement"),
         ("features", "the critic's features"),
         ("rate", "change of a code from picture to picture (--stage code)"),

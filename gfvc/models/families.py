@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from .analysis import CompactAnalysis, KeypointAnalysis
 from .code import FEATURE, CompactDecoder
 from .layered import LayeredState, LayeredSynthesis
-from .points import EXPLICIT, EYES, IMPLICIT_COUNT, MOUTH, POINT_COUNT, POSE
+from .points import EYES, MOUTH, OUTLINE, POINT_COUNT, POSE
+from .portrait import PortraitState, PortraitSynthesis
 from .synthesis import KeyState, Synthesis
 
 # Weights state which generation of networks they are for; those that do not are of the first.
-GENERATIONS = (1, 2)
-GENERATION = 2
+_SYNTHESES: dict[int, type[nn.Module]] = {1: Synthesis, 2: LayeredSynthesis, 3: PortraitSynthesis}
+GENERATIONS = tuple(_SYNTHESES)
+GENERATION = 3
 
 
 class ParameterGroup(NamedTuple):
@@ -40,7 +42,7 @@ class FaceModel(nn.Module):
     """Base of all families.
 
     Parameters are float [B, n], n the sum of the groups' counts. ``generation``: 1 has a blended synthesis, 2 a layered
-    one.
+    one, 3 one that knows the person from what is behind.
     """
 
     family = ""
@@ -49,7 +51,7 @@ class FaceModel(nn.Module):
     def __init__(self, generation: int = GENERATION) -> None:
         super().__init__()
         self.generation = generation
-        self.synthesis = Synthesis() if generation == 1 else LayeredSynthesis()
+        self.synthesis = _SYNTHESES[generation]()
 
     def analyse(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in 0..1 -> parameters [B, n]."""
@@ -63,27 +65,27 @@ class FaceModel(nn.Module):
         """Parameters [B, n] -> the key points [B, K, 2] that drive the motion."""
         raise TypeError(f"{type(self).__name__} does not define points()")
 
-    def prepare(self, picture: Tensor, parameters: Tensor) -> KeyState | LayeredState:
+    def prepare(self, picture: Tensor, parameters: Tensor) -> KeyState | LayeredState | PortraitState:
         """Once a group: decoded key picture [B, 3, H, W] in 0..1 (H, W multiples of 4) and its parameters [B, n].
 
         The state's ``picture`` is what is shown for the key picture itself.
         """
         return self.synthesis.prepare(picture, self.points(parameters))
 
-    def generate(self, state: KeyState | LayeredState, parameters: Tensor) -> Tensor:
+    def generate(self, state: KeyState | LayeredState | PortraitState, parameters: Tensor) -> Tensor:
         """Each picture: parameters [B, n] -> generated picture [B, 3, H, W], 0..1."""
         return self.synthesis.generate(state, self.points(parameters)).clamp(0, 1)
 
 
 class Keypoints2d(FaceModel):
-    """The x and y of the explicit and implicit key points of `gfvc.models.points`, in -1..1."""
+    """The x and y of the key points of `gfvc.models.points`, in -1..1."""
 
     family = "keypoints2d"
     groups = (
         ParameterGroup("pose", 2 * len(POSE), 2, 24),
         ParameterGroup("mouth", 2 * len(MOUTH), 2, 25, True),
         ParameterGroup("eyes", 2 * len(EYES), 2, 25, True),
-        ParameterGroup("implicit", 2 * IMPLICIT_COUNT, 2, 19),
+        ParameterGroup("outline", 2 * len(OUTLINE), 2, 19),
     )
 
     def __init__(self, generation: int = GENERATION) -> None:
@@ -123,4 +125,3 @@ class Compact(FaceModel):
 
 
 FAMILIES: dict[str, type[FaceModel]] = {model.family: model for model in (Keypoints2d, Compact)}
-EXPLICIT_COUNT = len(EXPLICIT)

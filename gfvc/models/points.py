@@ -1,9 +1,9 @@
 """The facial key points of the `keypoints2d` family: which they are, how they group, how they mirror.
 
-Explicit points have a fixed meaning, learned by regression from the MediaPipe face mesh (whose vertex numbers stand
-here); implicit points are free, and the network places them where they explain motion best (hair, shoulders, light).
-Coordinates run from -1 to 1 across the picture, x to the right and y down; sample i of n has its centre at (2 i + 1)
-/ n - 1.
+All have a fixed meaning, learned by regression: those of the face from the MediaPipe face mesh, whose vertex numbers
+stand here, those of the outline from segmented pictures (`datasets.outlines`). Weights of generation 1 and 2 have five
+points without a meaning in place of the outline's. Coordinates run from -1 to 1 across the picture, x to the right and
+y down; sample i of n has its centre at (2 i + 1) / n - 1.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 
 class Point(NamedTuple):
-    """One explicit key point: its name, its face mesh vertex, and the name of its mirror image."""
+    """One key point: its name, its face mesh vertex if it has one, and the name of its mirror image."""
 
     name: str
-    vertex: int
+    vertex: int | None
     mirror: str
 
 
@@ -42,19 +42,27 @@ EYES = (
     Point("right_brow", 105, "left_brow"),
     Point("left_brow", 334, "right_brow"),
 )
-EXPLICIT = POSE + MOUTH + EYES
-IMPLICIT_COUNT = 5
-POINT_COUNT = len(EXPLICIT) + IMPLICIT_COUNT
+OUTLINE = (
+    Point("crown", None, "crown"),
+    Point("right_hair", None, "left_hair"),
+    Point("left_hair", None, "right_hair"),
+    Point("right_shoulder", None, "left_shoulder"),
+    Point("left_shoulder", None, "right_shoulder"),
+)
+FACE = POSE + MOUTH + EYES
+POINTS = FACE + OUTLINE
+FACE_COUNT, POINT_COUNT = len(FACE), len(POINTS)
 
-VERTICES = tuple(point.vertex for point in EXPLICIT)
-_INDEX = {point.name: index for index, point in enumerate(EXPLICIT)}
-MIRROR = tuple(_INDEX[point.mirror] for point in EXPLICIT)
+VERTICES = tuple(point.vertex for point in FACE)
+_INDEX = {point.name: index for index, point in enumerate(POINTS)}
+MIRROR = tuple(_INDEX[point.mirror] for point in POINTS)
 
 POSE_SLICE = slice(0, len(POSE))
 MOUTH_SLICE = slice(len(POSE), len(POSE) + len(MOUTH))
-EYES_SLICE = slice(len(POSE) + len(MOUTH), len(EXPLICIT))
+EYES_SLICE = slice(len(POSE) + len(MOUTH), FACE_COUNT)
+OUTLINE_SLICE = slice(FACE_COUNT, POINT_COUNT)
 
 
 def index_of(*names: str) -> tuple[int, ...]:
-    """The positions of explicit points, by name."""
+    """The positions of points, by name."""
     return tuple(_INDEX[name] for name in names)

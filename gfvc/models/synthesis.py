@@ -17,11 +17,10 @@ from torch.nn import functional as F
 
 from .blocks import Down, ResidualBlock, Up, gaussian_maps, picture_grid, resize_grid, warp
 from .expression import EXPRESSION_MAPS, expression_maps
-from .points import EXPLICIT, POINT_COUNT
+from .points import FACE_COUNT, POINT_COUNT
 from .resample import reduce_picture
 
 MOTION_SIZE = 64
-_EXPLICIT = len(EXPLICIT)
 
 
 def affine_fit(source: Tensor, driving: Tensor, ridge: float = 0.05) -> tuple[Tensor, Tensor, Tensor]:
@@ -76,14 +75,14 @@ class DenseMotion(nn.Module):
 
     def forward(self, key_small: Tensor, source: Tensor, driving: Tensor) -> Motion:
         grid = picture_grid(MOTION_SIZE, MOTION_SIZE, key_small)
-        matrix, source_centre, driving_centre = affine_fit(source[:, :_EXPLICIT], driving[:, :_EXPLICIT])
+        matrix, source_centre, driving_centre = affine_fit(source[:, :FACE_COUNT], driving[:, :FACE_COUNT])
 
         def head_motion(position: Tensor) -> Tensor:
             return ((position - driving_centre)[..., None, :] * matrix[:, None]).sum(-1) + source_centre
 
         rest = grid.view(1, -1, 2).expand(source.shape[0], -1, -1)
         head = head_motion(rest)
-        shift = source - torch.cat((head_motion(driving[:, :_EXPLICIT]), driving[:, _EXPLICIT:]), dim=1)
+        shift = source - torch.cat((head_motion(driving[:, :FACE_COUNT]), driving[:, FACE_COUNT:]), dim=1)
         head_map = head.unflatten(1, (MOTION_SIZE, MOTION_SIZE))
         bumps = gaussian_maps(driving, MOTION_SIZE, 0.1)
         seen = [bumps - gaussian_maps(source, MOTION_SIZE, 0.1), key_small, warp(key_small, head_map)]
@@ -100,7 +99,7 @@ class DenseMotion(nn.Module):
         weights = torch.softmax(prior + self.mix(features).float(), dim=1)
         still, rigid = weights[:, :1], 1 - weights[:, :1]
         # Candidates share the rest and head motions; implicit points move with the rest, explicit ones with the head.
-        implicit = weights[:, 2 + _EXPLICIT :].sum(1, keepdim=True)
+        implicit = weights[:, 2 + FACE_COUNT :].sum(1, keepdim=True)
         still, rigid = still + implicit, rigid - implicit
         shifts = torch.stack([(weights[:, 2:] * shift[..., axis, None, None]).sum(1) for axis in (0, 1)], dim=-1)
         flow = still.squeeze(1)[..., None] * grid + rigid.squeeze(1)[..., None] * head_map + shifts

@@ -9,22 +9,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from datasets.clips import FrameCache
+from datasets.clips import FrameCache, Outlines
 
-from ..models.points import EXPLICIT, MIRROR, index_of
+from ..models.fill import fill, spread
+from ..models.points import MIRROR, OUTLINE_SLICE, POINT_COUNT, index_of
 from .degrade import SPACING
 from .still_motion import apply_field, move_points, random_field
 
 
 class Batch(NamedTuple):
-    """key, driving: float [B, 3, S, S], 0..1; key_target: key before its codec; *_marks: [B, E, 2], NaN where there is
-    no label."""
+    """key, driving: float [B, 3, S, S], 0..1; key_target: key before its codec; *_marks: [B, K, 2], the key points, NaN
+    where there is no label; *_mask: [B, 1, S, S], 1 where the person is, NaN where unknown."""
 
     key: Tensor
     key_target: Tensor
     driving: Tensor
     key_marks: Tensor
     driving_marks: Tensor
+    key_mask: Tensor
+    driving_mask: Tensor
 
 
 def random_affine(count: int, generator: torch.Generator, spread: float) -> Tensor:
@@ -81,10 +84,12 @@ class PairSampler:
         marks: np.ndarray | None,
         degraded: np.ndarray | None,
         *,
+        outlines: Outlines | None = None,
         device: torch.device,
         seed: int = 0,
     ) -> None:
-        """degraded: the pictures of `degrade.degraded_rows` after a key-picture codec; most key pictures are such."""
+        """marks: landmarks of the face, [N, 17, 2]; degraded: the pictures of `degrade.degraded_rows` after a
+        key-picture codec; most key pictures are such."""
         self.clips = cache.clips
         self.weights = torch.tensor([count for _, _, count in cache.clips]).double().sqrt()
         self.weights[self.weights == 1] = STILL_WEIGHT
@@ -98,21 +103,35 @@ class PairSampler:
         if device.type == "cuda":
             self.frames = self.frames.to(device)
             self.degraded = None if degraded is None else torch.from_numpy(np.asarray(degraded)).to(device)
-        if marks is None:
-            marks = np.full((len(cache.frames), len(EXPLICIT), 2), np.nan, dtype=np.float32)
-        self.marks = torch.from_numpy(marks)
+        all_marks = np.full((len(cache.frames), POINT_COUNT, 2), np.nan, dtype=np.float32)
+        if marks is not None:
+            all_marks[:, : marks.shape[1]] = marks
+        if outlines is not None:
+            all_marks[:, OUTLINE_SLICE] = outlines.points
+        self.marks = torch.from_numpy(all_marks)
         self.openings = openings(self.marks)
+        self.outlines = outlines
 
     def _gather(self, frames: Tensor | np.ndarray, rows: Tensor) -> Tensor:
         picked = frames[rows.to(self.device)] if isinstance(frames, Tensor) else torch.from_numpy(frames[rows.numpy()])
         return picked.to(self.device).permute(0, 3, 1, 2).float() / 255
+
+    def _masks(self, rows: Tensor, size: int) -> Tensor:
+        """Masks of pictures, 0..1, NaN where unknown: [B, 1, size, size]."""
+        if self.outlines is None:
+            return torch.full((len(rows), 1, size, size), torch.nan, device=self.device)
+        at = torch.from_numpy(self.outlines.row[rows.numpy()])
+        masks = torch.from_numpy(self.outlines.masks[at.clamp(min=0).numpy()])[:, None].to(self.device).float() / 255
+        masks[at.to(self.device) < 0] = torch.nan
+        return F.interpolate(masks, size=(size, size), mode="bilinear", align_corners=False)
 
     def draw(self, count: int) -> Batch:
         """A batch of ``count`` pairs from one clip each; flip, crop, scale, rotation, colour.
 
         Clips are drawn by the square root of their length, so that stills and short clips count, but not as much. Half
         of the pairs are those of a few in which lips and lids differ most: blinks and open mouths are rare. The
-        driving picture of a still is the still itself, warped (`still_motion`).
+        driving picture of a still is the still itself, warped (`still_motion`). Where the driving picture has a
+        transform of its own, the background stays behind, as far as the person's mask is known.
         """
         g = self.generator
         clip = torch.multinomial(self.weights, count, replacement=True, generator=g).tolist()
@@ -155,13 +174,22 @@ class PairSampler:
             + 0.4 * (torch.rand(count, 1, 1, 1, generator=g) - 0.5)
         ).to(self.device)
         offset = 0.2 * (torch.rand(count, 1, 1, 1, generator=g) - 0.5).to(self.device)
-        pictures = [
-            (transform_pictures(p, a.to(self.device)) * gain + offset).clamp(0, 1)
-            for p, a in ((key, common), (target, common), (driving, own))
-        ]
+        size = target.shape[-1]
+        key_mask, driving_mask = self._masks(rows[0], size), self._masks(rows[1], size)
+        common, own = common.to(self.device), own.to(self.device)
+        key, target = (transform_pictures(p, common) for p in (key, target))
+        key_mask = transform_pictures(key_mask, common)
+        moved = transform_pictures(torch.cat((driving, driving_mask), dim=1), own)
         if still.any():
             chosen = still.to(self.device)
-            field = random_field(driving_marks[chosen].cpu(), pictures[2].shape[-1], g).to(self.device)
-            pictures[2][chosen] = apply_field(pictures[2][chosen], field)
+            field = random_field(driving_marks[chosen].cpu(), size, g).to(self.device)
+            moved[chosen] = apply_field(moved[chosen], field)
             driving_marks[chosen] = move_points(driving_marks[chosen], field)
-        return Batch(*pictures, key_marks, driving_marks)
+        driving, driving_mask = moved[:, :3], moved[:, 3:]
+        chosen = apart.to(self.device) & key_mask.isfinite().flatten(1).all(1)
+        if chosen.any():
+            share = driving_mask[chosen]
+            behind = fill(target[chosen], 1 - spread(key_mask[chosen]))
+            driving[chosen] = share * driving[chosen] + (1 - share) * behind
+        key, target, driving = ((p * gain + offset).clamp(0, 1) for p in (key, target, driving))
+        return Batch(key, target, driving, key_marks, driving_marks, key_mask, driving_mask)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bitstream import Colour
-from datasets.clips import FrameCache
+from datasets.clips import FrameCache, write_array
 
 from ..carriage import DEFAULT_CODEC
 from ..key_picture import KeyPictureCodec
@@ -71,10 +69,3 @@ def fingerprint(weights: Mapping[str, Tensor]) -> str:
     for _, value in sorted(weights.items()):
         digest.update(value.cpu().numpy().tobytes())
     return digest.hexdigest()[:12]
-
-
-def write_array(values: np.ndarray, path: Path) -> None:
-    """Save an array so that no reader, nor another process that writes the same, meets half a file."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as handle:
-        np.save(handle, values)
-    os.replace(handle.name, path)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from datasets.clips import FrameCache, build_frame_cache, load_landmarks
+from datasets.clips import FrameCache, Outlines, build_frame_cache, load_landmarks, load_outlines, write_array
 
 from ..errors import GfvcError
 from ..models.families import FAMILIES, FaceModel
@@ -24,7 +24,7 @@ from ..models.points import VERTICES
 from ..video import write_png
 from .code import PointBatch, PointSampler, analyse_frames
 from .data import Batch, PairSampler, random_affine
-from .degrade import build_degraded, fingerprint, restore_degraded, write_array
+from .degrade import build_degraded, fingerprint, restore_degraded
 from .initial import load_matching, load_teacher
 from .losses import LossWeights
 from .restoration import PieceBatch, PieceSampler
@@ -32,6 +32,7 @@ from .steps import (
     CodeStep,
     FullStep,
     LocalStep,
+    PersonStep,
     PointsStep,
     RestoreStep,
     Step,
@@ -41,7 +42,7 @@ from .steps import (
 from .validation import append_row, sample_sheet, validate, validation_pairs
 
 log = logging.getLogger(__name__)
-STAGES = ("full", "points", "local", "code", "restore", "synthesis")
+STAGES = ("full", "points", "local", "code", "restore", "person", "synthesis")
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ class TrainingOptions:
     """All that determines a run besides the data; saved whole in its checkpoints.
 
     stage: `full`, `points` (analysis alone, from labels and a teacher), `local` (its refinement of mouth and eyes
-    alone, from labels), `code` (of family `compact`, between points and feature), `restore` (of decoded key pictures)
-    or `synthesis` (analysis and restoration stay);
+    alone, from labels), `code` (of family `compact`, between points and feature), `restore` (of decoded key pictures),
+    `person` (what is the person in a key picture, and what is behind) or `synthesis` (all those stay);
     size: picture side, a multiple of 8; steps: optimiser steps; batch: pairs per process and step; learning_rate: peak,
     after ``warmup`` steps, then along a cosine to a twentieth; ema: decay of the weights' average; frame_step: keep
-    each n-th picture of a clip; degrade: mix in decoded key pictures; texture, still, adversarial, features, rate:
+    each n-th picture of a clip; degrade: mix in decoded key pictures; texture, shares, adversarial, features, rate:
     weights of those losses; precision: `auto`, `fp32` or `bf16`.
     """
 
@@ -69,7 +70,7 @@ class TrainingOptions:
     frame_step: int = 2
     degrade: bool = False
     texture: float = LossWeights().texture
-    still: float = LossWeights().still
+    shares: float = LossWeights().shares
     adversarial: float = LossWeights().adversarial
     features: float = LossWeights().features
     rate: float = LossWeights().rate
@@ -110,6 +111,13 @@ class Logged(NamedTuple):
     figures: dict[str, float]
 
 
+class _Labels(NamedTuple):
+    """Landmarks of the face, [N, 17, 2], and outlines of the person, of all pictures."""
+
+    marks: np.ndarray | None = None
+    outlines: Outlines | None = None
+
+
 def choose_precision(precision: str, device: torch.device) -> torch.dtype:
     """`auto` is bfloat16 on CUDA and on CPUs that compute in it, float32 elsewhere: there bfloat16 is emulated, and
     slow."""
@@ -130,7 +138,7 @@ class Trainer:
         self.dtype = choose_precision(options.precision, device)
         files.run.mkdir(parents=True, exist_ok=True)
         cache = files.cache or files.run / "cache"
-        frames, marks, degraded = self._load(cache)
+        frames, labels, degraded = self._load(cache)
         self.held_out = []
         if files.validation is not None:
             self.held_out = validation_pairs(build_frame_cache([files.validation], cache, options.size, 10))
@@ -143,7 +151,7 @@ class Trainer:
         if files.initial_synthesis is not None:
             load_matching(self.model, files.initial_synthesis, "synthesis.")
         self.module = self._step_module().to(device)
-        self.sampler = self._sampler(frames, marks, degraded, cache)
+        self.sampler = self._sampler(frames, labels, degraded, cache)
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         groups = [{"params": trained}]
         if self.module.critic is not None:
@@ -157,18 +165,20 @@ class Trainer:
                 torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
             self.parallel = DistributedDataParallel(self.module, find_unused_parameters=True)
 
-    def _load(self, cache: Path) -> tuple[FrameCache, np.ndarray | None, np.ndarray | None]:
+    def _load(self, cache: Path) -> tuple[FrameCache, _Labels, np.ndarray | None]:
         options, files = self.options, self.files
         frames = build_frame_cache(files.clips, cache, options.size, options.frame_step)
         for path, reason in frames.skipped:
             log.warning("%s: skipped: %s", path, reason)
-        marks = load_landmarks(frames, files.labels, VERTICES) if files.labels is not None else None
+        labels = _Labels()
+        if files.labels is not None:
+            labels = _Labels(load_landmarks(frames, files.labels, VERTICES), load_outlines(frames, files.labels, cache))
         degraded = build_degraded(frames, cache, options.seed) if options.degrade else None
         log.info("%d clips, %d pictures of %dx%d", len(frames.clips), len(frames.frames), options.size, options.size)
-        return frames, marks, degraded
+        return frames, labels, degraded
 
     def _sampler(
-        self, frames: FrameCache, marks: np.ndarray | None, degraded: np.ndarray | None, cache: Path
+        self, frames: FrameCache, labels: _Labels, degraded: np.ndarray | None, cache: Path
     ) -> PairSampler | PointSampler | PieceSampler:
         """What the stage draws its batches from."""
         stage = self.options.stage
@@ -178,9 +188,9 @@ class Trainer:
             if degraded is None:
                 raise GfvcError("--stage restore needs --degrade: it learns from decoded key pictures")
             return PieceSampler(frames, degraded, self.device)
-        if degraded is not None and stage == "synthesis":
+        if degraded is not None and stage in ("person", "synthesis"):
             degraded = restore_degraded(degraded, self.model.synthesis.restore, cache, self.device)
-        return PairSampler(frames, marks, degraded, device=self.device)
+        return PairSampler(frames, labels.marks, degraded, outlines=labels.outlines, device=self.device)
 
     def _points(self, frames: FrameCache) -> Tensor:
         """The points of all pictures, kept in the run's folder: finding them takes far longer than the steps."""
@@ -195,7 +205,7 @@ class Trainer:
     def _step_module(self) -> Step:
         """What the stage trains; the rest of the model stays as it is."""
         model, stage, options = self.model, self.options.stage, self.options
-        use = LossWeights(options.texture, options.still, options.adversarial, options.features, options.rate)
+        use = LossWeights(options.texture, options.shares, options.adversarial, options.features, options.rate)
         if stage == "full":
             model.synthesis.restore.requires_grad_(False)
             return FullStep(model, use)
@@ -203,9 +213,15 @@ class Trainer:
         if stage == "restore":
             model.synthesis.restore.requires_grad_(True)
             return RestoreStep(model, use)
+        if stage == "person":
+            if self.files.labels is None:
+                raise GfvcError("--stage person needs --labels, with the outlines of the persons")
+            model.synthesis.person.requires_grad_(True)
+            return PersonStep(model, use)
         if stage == "synthesis":
             model.synthesis.requires_grad_(True)
             model.synthesis.restore.requires_grad_(False)
+            model.synthesis.person.requires_grad_(False)
             return SynthesisStep(model, use)
         if stage == "code":
             self._require_family("compact")

@@ -12,20 +12,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..models.blocks import gaussian_maps
-from ..models.families import EXPLICIT_COUNT
-from ..models.points import EYES_SLICE, MOUTH_SLICE
+from ..models.points import EYES_SLICE, FACE_COUNT, MOUTH_SLICE
 from ..quality import luma
 
 
 class LossWeights(NamedTuple):
-    """Of the losses that can be left out, as 0: fine detail, what lies still, adversarial, its features, and the rate
-    of a code."""
+    """Of the losses that can be left out, as 0: fine detail, shares of the layers, adversarial, its features, and the
+    rate of a code; outline: how much those points count in a code."""
 
     texture: float = 0.5
-    still: float = 0.05
+    shares: float = 0.05
     adversarial: float = 0.0
     features: float = 0.0
     rate: float = 0.02
+    outline: float = 4.0
 
 
 def region_weight(marks: Tensor, size: int) -> Tensor:
@@ -71,34 +71,57 @@ def texture_loss(a: Tensor, b: Tensor, weight: Tensor | None = None) -> Tensor:
     return (difference.abs() * F.avg_pool2d(weight[..., 1:-1, 1:-1], 8, 4)).mean()
 
 
-def stillness_loss(shares: Tensor, targets: Tensor, keys: Tensor) -> Tensor:
-    """Where target and key picture [B, 3, S, S] are the same, the share of rest should be 1: mean of its negative
-    logarithm there.
+def mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Cross-entropy of mask logits [B, 1, N, N] to masks [B, 1, S, S], 0..1, S a multiple of N or a divisor; unknown
+    ones (NaN) do not count."""
+    masks = F.interpolate(masks, size=logits.shape[-2:], mode="bilinear", align_corners=False, antialias=True)
+    known = torch.isfinite(masks)
+    loss = F.binary_cross_entropy_with_logits(logits, masks.nan_to_num(0.0), reduction="none")
+    return (loss * known).sum() / known.sum().clamp(min=1)
 
-    ``shares`` as in `models.layered.Layers`. The same means: luma differs by less than 1.5 % of its range, in the mean
-    of 9x9 pixels.
-    """
-    difference = F.avg_pool2d((luma(targets) - luma(keys)).abs(), 9, 1, 4)
-    still = (difference < 0.015).to(shares.dtype)
-    return -(shares[:, 2:].clamp(min=1e-4).log() * still).mean()
+
+def behind_loss(behind: Tensor, key_mask: Tensor, targets: Tensor, target_mask: Tensor) -> Tensor:
+    """Mean absolute error of what is drawn behind the person, [B, 3, S, S], where the person of the key picture has
+    gone and the target picture shows what was there; masks [B, 1, S, S], 0..1, NaN where unknown."""
+    uncovered = (key_mask > 0.3) & (target_mask < 0.05)
+    error = (behind - targets).abs().mean(1, keepdim=True)
+    return (error * uncovered).sum() / uncovered.sum().clamp(min=100)
+
+
+def shares_loss(shares: Tensor, masks: Tensor) -> Tensor:
+    """What is behind the person should be shown where the person is not, and nowhere else: cross-entropy of the last of
+    the ``shares`` of `models.layered.Layers` to masks [B, 1, S, S] of the target pictures; NaN does not count."""
+    known = torch.isfinite(masks)
+    masks = masks.nan_to_num(0.0)
+    behind = shares[:, 2:].clamp(1e-4, 1 - 1e-4)
+    loss = (1 - masks) * behind.log() + masks * (1 - behind).log()
+    return -(loss * known).sum() / known.sum().clamp(min=1)
+
+
+def need(carried: Tensor, targets: Tensor) -> Tensor:
+    """Where generated content is needed: 0.1 where what is carried over from the key picture is right, up to 1 where it
+    is wrong by a quarter of the range: [B, 1, S, S], without gradient."""
+    error = (carried.detach() - targets).abs().mean(1, keepdim=True)
+    return (0.1 + 4 * F.avg_pool2d(error, 5, 1, 2, count_include_pad=False)).clamp(max=1)
 
 
 def point_loss(points: Tensor, marks: Tensor) -> Tensor:
-    """Mean absolute distance of points [B, K, 2] and as many marks, mouth and eyes twice; unknown marks (NaN) do not
-    count."""
+    """Mean absolute distance of points [B, N, 2] (all, those of the face or those of the outline) and as many marks;
+    mouth and eyes count twice, unknown marks (NaN) do not count."""
     known = torch.isfinite(marks)
     weight = known.float()
-    weight[:, MOUTH_SLICE] *= 2
-    weight[:, EYES_SLICE] *= 2
+    if points.shape[1] >= FACE_COUNT:
+        weight[:, MOUTH_SLICE] *= 2
+        weight[:, EYES_SLICE] *= 2
     distance = (points - torch.where(known, marks, torch.zeros_like(marks))).abs()
     return (distance * weight).sum() / weight.sum().clamp(min=1)
 
 
 def equivariance_loss(moved: Tensor, expected: Tensor) -> Tensor:
-    """Mean distance of the implicit points of a transformed picture from where they should be; those off the picture do
-    not count."""
+    """Mean distance of the points of a transformed picture from where they should be; those off the picture do not
+    count."""
     inside = (expected.abs() < 0.95).all(-1, keepdim=True)
-    return ((moved - expected).abs() * inside)[:, EXPLICIT_COUNT:].mean()
+    return ((moved - expected).abs() * inside).mean()
 
 
 def local_loss(

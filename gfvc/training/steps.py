@@ -9,21 +9,24 @@ from torch import Tensor, nn
 
 from bitstream import step_size
 
-from ..models.families import EXPLICIT_COUNT, FaceModel
+from ..models.families import FaceModel
 from ..models.local import EYE_REGIONS, MOUTH_REGION
-from ..models.points import index_of
+from ..models.points import FACE_COUNT, OUTLINE_SLICE, index_of
 from .adversary import PatchCritic, adversarial_losses
 from .code import PointBatch
 from .data import Batch, transform_pictures, transform_points
 from .losses import (
     LossWeights,
+    behind_loss,
     equivariance_loss,
     local_loss,
+    mask_loss,
+    need,
     point_loss,
     pyramid_l1,
     region_weight,
+    shares_loss,
     ssim_loss,
-    stillness_loss,
     texture_loss,
 )
 from .restoration import PieceBatch
@@ -87,13 +90,14 @@ class Step(nn.Module):
             "l1": pyramid_l1(generated, targets, weight),
             # Each layer alone as well: one that is not chosen yet would learn nothing.
             "warp": 0.3 * pyramid_l1(carried, targets, weight),
-            "new": 0.3 * pyramid_l1(new, targets, weight),
+            "new": 0.3 * pyramid_l1(new, targets, weight * need(carried, targets)),
             "ssim": 0.3 * ssim_loss(generated, targets, weight),
         }
         if use.texture:
             losses["texture"] = use.texture * texture_loss(generated, targets, weight)
-        if use.still:
-            losses["still"] = use.still * stillness_loss(shares, targets, targets.roll(len(batch.key), dims=0))
+        if use.shares:
+            masks = torch.cat((batch.driving_mask, batch.key_mask))
+            losses["shares"] = use.shares * shares_loss(shares, masks)
         if self.critic is not None:
             faces = face_squares(torch.cat((generated, targets), dim=1), marks)
             losses |= self.judged(*faces.chunk(2, dim=1))
@@ -101,11 +105,11 @@ class Step(nn.Module):
 
 
 def face_squares(pictures: Tensor, marks: Tensor) -> Tensor:
-    """Squares around the faces, cut from pictures [B, C, S, S] by the middle of their marks [B, E, 2]; the picture's
-    middle where these are unknown."""
+    """Squares around the faces, cut from pictures [B, C, S, S] by the middle of their marks [B, N, 2] in the face; the
+    picture's middle where these are unknown."""
     size = pictures.shape[-1]
     side = int(size * FACE_SHARE)
-    centre = marks.mean(1).nan_to_num(0.0)
+    centre = marks[:, :FACE_COUNT].mean(1).nan_to_num(0.0)
     corners = ((centre + 1) * size / 2 - side / 2).round().long().clamp(0, size - side).tolist()
     return torch.stack(
         [picture[:, y : y + side, x : x + side] for picture, (x, y) in zip(pictures, corners, strict=True)]
@@ -113,8 +117,7 @@ def face_squares(pictures: Tensor, marks: Tensor) -> Tensor:
 
 
 class FullStep(Step):
-    """Analysis (without refinement) and synthesis together: pictures, landmarks where there are labels, equivariance of
-    implicit points."""
+    """Analysis (without refinement) and synthesis together: pictures, labels where there are any, equivariance."""
 
     def forward(self, batch: Batch, affine: Tensor) -> StepResult:
         model = self.model
@@ -125,7 +128,7 @@ class FullStep(Step):
         swapped = parameters.roll(len(batch.key), dims=0)
         losses, generated = self.picture_losses(batch, pictures, self.received(parameters), self.received(swapped))
         marks = torch.cat((batch.key_marks, batch.driving_marks))
-        losses["landmarks"] = 10 * point_loss(points[:, :EXPLICIT_COUNT], marks)
+        losses["landmarks"] = 10 * point_loss(points, marks)
         part = slice(0, max(1, len(pictures) // 4))
         moved = model.points(model.analyse_coarsely(transform_pictures(pictures[part], affine[part])))
         losses["equivariance"] = 1.5 * equivariance_loss(moved, transform_points(points[part], affine[part]))
@@ -135,8 +138,8 @@ class FullStep(Step):
 class SynthesisStep(Step):
     """Synthesis alone; the analysis stays as it is.
 
-    Half of the pairs take their explicit points from the labels, where there are any: the analysis errs, and a
-    synthesis that has only seen its errors follows the expression less than it could.
+    Half of the pairs take their points from the labels, where they have all: the analysis errs, and a synthesis that
+    has only seen its errors follows the expression less than it could.
     """
 
     def forward(self, batch: Batch, affine: Tensor) -> StepResult:
@@ -148,12 +151,26 @@ class SynthesisStep(Step):
         return self.result(*self.picture_losses(batch, pictures, key_points, driving_points))
 
     def labelled(self, batch: Batch, points: Tensor) -> Tensor:
-        """Points [2 B, K, 2] of key and driving pictures with labels in place of the explicit ones of some pairs."""
+        """Points [2 B, K, 2] of key and driving pictures, those of some pairs from their labels."""
         marks = torch.cat((batch.key_marks, batch.driving_marks))
         known = torch.isfinite(marks).all(2).all(1).unflatten(0, (2, -1)).all(0)
         use = (known & (torch.rand(known.shape, device=known.device) < 0.5)).repeat(2)
-        explicit = torch.where(use[:, None, None], marks, points[:, :EXPLICIT_COUNT])
-        return torch.cat((explicit, points[:, EXPLICIT_COUNT:]), dim=1)
+        return torch.where(use[:, None, None], marks, points)
+
+
+class PersonStep(Step):
+    """Where the person is, from labels, and what is behind, from pictures that show it."""
+
+    def forward(self, batch: Batch, affine: Tensor) -> StepResult:
+        pictures = torch.cat((batch.key, batch.driving))
+        masks = torch.cat((batch.key_mask, batch.driving_mask))
+        person = self.model.synthesis.person(pictures)
+        targets = torch.cat((batch.driving, batch.key_target))
+        losses = {
+            "mask": mask_loss(person.mask, masks),
+            "behind": behind_loss(person.behind, masks, targets, masks.roll(len(batch.key), dims=0)),
+        }
+        return self.result(losses, person.behind)
 
 
 class RestoreStep(Step):
@@ -174,8 +191,8 @@ class RestoreStep(Step):
 
 
 class PointsStep(Step):
-    """Analysis (without refinement) alone, by regression: explicit points to the labels, all others to a teacher
-    model's points.
+    """Analysis (without refinement) alone, by regression: to the labels, and in the face to a teacher model's points
+    where there are none.
 
     It is several times cheaper than the full step.
     """
@@ -191,12 +208,14 @@ class PointsStep(Step):
         with torch.no_grad():
             target = teacher.points(teacher.analyse(torch.cat((batch.key_target, batch.driving))))
         marks = torch.cat((batch.key_marks, batch.driving_marks))
-        explicit = torch.where(torch.isfinite(marks), marks, target[:, :EXPLICIT_COUNT])
-        parameters = model.analyse_coarsely(pictures)
-        points = model.points(parameters)
+        # A teacher may know no outline. Of what a crop cuts off, the point is at the picture's edge.
+        target[:, OUTLINE_SLICE] = torch.nan
+        marks = torch.where(torch.isfinite(marks), marks, target)
+        marks[:, OUTLINE_SLICE] = marks[:, OUTLINE_SLICE].clamp(-1, 1)
+        points = model.points(model.analyse_coarsely(pictures))
         losses = {
-            "explicit": 10 * point_loss(points[:, :EXPLICIT_COUNT], explicit),
-            "implicit": 5 * (points[:, EXPLICIT_COUNT:] - target[:, EXPLICIT_COUNT:]).abs().mean(),
+            "face": 10 * point_loss(points[:, :FACE_COUNT], marks[:, :FACE_COUNT]),
+            "outline": 10 * point_loss(points[:, OUTLINE_SLICE], marks[:, OUTLINE_SLICE]),
         }
         return self.result(losses, pictures)
 
@@ -218,8 +237,8 @@ class CodeStep(Step):
         right, left = (index_of(f"{side}_lid_lower", f"{side}_iris") for side in ("right", "left"))
         error = points - target
         losses = {
-            "explicit": 10 * point_loss(points[:, :EXPLICIT_COUNT], target[:, :EXPLICIT_COUNT]),
-            "implicit": 2 * error[:, EXPLICIT_COUNT:].abs().mean(),
+            "face": 10 * point_loss(points[:, :FACE_COUNT], target[:, :FACE_COUNT]),
+            "outline": self.use.outline * error[:, OUTLINE_SLICE].abs().mean(),
             "gaze": 10 * sum((error[:, iris] - error[:, lid]).abs().mean() for lid, iris in (right, left)),
             "rate": self.use.rate * torch.log2(1 + change).mean(),
         }
@@ -237,7 +256,7 @@ class LocalStep(Step):
 
     def forward(self, batch: Batch, affine: Tensor) -> StepResult:
         pictures = torch.cat((batch.key, batch.driving))
-        marks = torch.cat((batch.key_marks, batch.driving_marks))
+        marks = torch.cat((batch.key_marks, batch.driving_marks))[:, :FACE_COUNT]
         known = torch.isfinite(marks).all(2).all(1)
         marks = marks.where(known[:, None, None], torch.nan)
         # Pictures without labels are looked at anywhere, and do not count.

@@ -13,8 +13,7 @@ from scipy.ndimage import uniform_filter
 from bitstream import BitstreamError
 from datasets.clips import ClipError, read_pictures
 from eval import ablation, attack, contact_sheet, expression, parameter_sweep
-from gfvc.models.families import EXPLICIT_COUNT
-from gfvc.models.points import VERTICES
+from gfvc.models.points import FACE_COUNT, VERTICES
 from gfvc.models.registry import load_model
 
 from ..gfvc.media import DEMO, read_clip, scaled, write_clip
@@ -76,7 +75,7 @@ def labelled(tmp_path_factory):
     model = load_model().model
     pictures = torch.from_numpy(np.stack(list(read_pictures(clip, 256)))).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
-        points = model.points(model.analyse(pictures))[:, :EXPLICIT_COUNT].numpy()
+        points = model.points(model.analyse(pictures))[:, :FACE_COUNT].numpy()
     marks = np.full((len(points), 478, 2), np.nan, np.float16)
     marks[:, list(VERTICES)] = points
     np.save(folder / "clip.npy", marks)

@@ -1,4 +1,4 @@
-"""The layered synthesis: what lies still is carried over exactly, and weights of the earlier kind can be built on."""
+"""The layered synthesis of generation 2: what lies still is carried over exactly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from gfvc.models.layered import LEAST_SHARE, LayeredSynthesis, hard_shares
 from gfvc.models.points import POINT_COUNT, index_of
 from gfvc.models.registry import load_model, save_weights, weights_path
 from gfvc.models.restore import Restoration
-from gfvc.training.initial import load_matching, widened
 
 
 @pytest.fixture
@@ -102,24 +101,3 @@ def test_weights_of_a_future_generation_are_refused(tmp_path):
     save_weights(FAMILIES["keypoints2d"]().state_dict(), "keypoints2d", path, 99)
     with pytest.raises(GfvcError, match="generation 99"):
         load_model("keypoints2d", path)
-
-
-def test_narrower_weights_are_widened_with_nothing():
-    value = torch.rand(4, 3, 3, 3)
-    wide = widened(value, torch.rand(5, 6, 3, 3))
-    assert torch.equal(wide[:4, :3], value)
-    assert wide[4:].abs().sum() == 0 == wide[:, 3:].abs().sum()
-    assert widened(value, torch.rand(4, 3, 1, 1)) is None
-    assert widened(value, torch.rand(2, 3, 3, 3)) is None
-
-
-def test_motion_of_the_blended_synthesis_is_taken_over():
-    model = FAMILIES["keypoints2d"]()
-    load_matching(model, weights_path("keypoints2d-1"))
-    old = load_model("keypoints2d", weights_path("keypoints2d-1")).model
-    points = random_points()
-    small = torch.rand(1, 3, 64, 64)
-    with torch.no_grad():
-        new = model.synthesis.motion(small, points, points + 0.05)
-        before = old.synthesis.motion(small, points, points + 0.05)
-    assert torch.allclose(new.grid, before.grid, atol=1e-5)

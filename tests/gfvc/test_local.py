@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from gfvc.models.local import EYE_REGIONS, MOUTH_REGION, LocalRefinement, region_frame
-from gfvc.models.points import EXPLICIT, EYES_SLICE, MIRROR, MOUTH_SLICE, POINT_COUNT, index_of
+from gfvc.models.points import EYES_SLICE, FACE_COUNT, MIRROR, MOUTH_SLICE, POINT_COUNT, index_of
+from gfvc.models.points import FACE as FACE_POINTS
 
 REGIONS = (MOUTH_REGION, *EYE_REGIONS)
-# A plain face: x and y of each explicit point, in the order of `EXPLICIT`.
+# A plain face: x and y of each point of the face.
 FACE = {
     "nose_tip": (0.0, 0.1),
     "forehead": (0.0, -0.6),
@@ -34,8 +35,8 @@ FACE = {
 @pytest.fixture
 def face():
     """Points [1, K, 2] of the plain face, the implicit ones in a corner."""
-    explicit = torch.tensor([FACE[point.name] for point in EXPLICIT])
-    return torch.cat((explicit, torch.full((POINT_COUNT - len(EXPLICIT), 2), 0.9)))[None]
+    explicit = torch.tensor([FACE[point.name] for point in FACE_POINTS])
+    return torch.cat((explicit, torch.full((POINT_COUNT - FACE_COUNT, 2), 0.9)))[None]
 
 
 @pytest.fixture
@@ -84,14 +85,14 @@ def test_only_mouth_and_eyes_change(face, network):
     assert changed[MOUTH_SLICE].all()
     assert changed[EYES_SLICE].all()
     assert not changed[: MOUTH_SLICE.start].any()
-    assert not changed[len(EXPLICIT) :].any()
+    assert not changed[FACE_COUNT:].any()
 
 
 def test_a_mirrored_picture_has_mirrored_eyes(face, network):
     picture = torch.nn.functional.interpolate(torch.rand(1, 3, 32, 32), size=(256, 256), mode="bilinear")
     flip = torch.tensor([-1.0, 1.0])
     mirrored_face = face.clone()
-    mirrored_face[:, : len(EXPLICIT)] = face[:, list(MIRROR)] * flip
+    mirrored_face[:, :FACE_COUNT] = face[:, list(MIRROR)[:FACE_COUNT]] * flip
     plain, mirrored = network(picture, face), network(picture.flip(3), mirrored_face)
     eyes = slice(EYES_SLICE.start, EYES_SLICE.stop)
     torch.testing.assert_close((mirrored[:, list(MIRROR)] * flip)[:, eyes], plain[:, eyes], atol=1e-4, rtol=0)

@@ -9,7 +9,7 @@ import torch
 
 from gfvc.models.analysis import reduce_picture
 from gfvc.models.blocks import gaussian_maps, picture_grid, resize_grid, soft_argmax, warp
-from gfvc.models.points import EXPLICIT, MIRROR
+from gfvc.models.points import MIRROR, POINTS
 from gfvc.models.synthesis import affine_fit
 
 
@@ -114,6 +114,6 @@ def test_reduced_picture_keeps_a_flat_colour_and_the_size_asked_for(height, widt
 
 
 def test_mirror_of_the_mirror_is_the_point_itself():
-    assert [MIRROR[MIRROR[index]] for index in range(len(EXPLICIT))] == list(range(len(EXPLICIT)))
-    for point in EXPLICIT:
+    assert [MIRROR[MIRROR[index]] for index in range(len(POINTS))] == list(range(len(POINTS)))
+    for point in POINTS:
         assert ("left" in point.name) == ("right" in point.mirror)

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.clips import FrameCache
+from datasets.clips import ClipError, FrameCache, Outlines, load_outlines
 from gfvc.models.blocks import picture_grid
-from gfvc.models.families import EXPLICIT_COUNT
-from gfvc.models.points import EXPLICIT, MIRROR, POINT_COUNT, index_of
+from gfvc.models.points import FACE_COUNT, MIRROR, POINT_COUNT, index_of
 from gfvc.training.code import PointSampler
 from gfvc.training.data import PairSampler, openings, random_affine, transform_pictures, transform_points
 from gfvc.training.degrade import SPACING, build_degraded, degraded_rows
@@ -63,7 +62,7 @@ def test_identity_transform_changes_nothing():
 
 def test_marks_of_a_batch_lie_where_its_pictures_show_them():
     cache = dot_cache(0.2, -0.1)
-    marks = np.tile(np.float32([0.2, -0.1]), (8, len(EXPLICIT), 1))
+    marks = np.tile(np.float32([0.2, -0.1]), (8, POINT_COUNT, 1))
     batch = PairSampler(cache, marks, None, device=CPU, seed=0).draw(24)
     for pictures, where in (
         (batch.key, batch.key_marks),
@@ -78,13 +77,13 @@ def test_marks_of_a_batch_lie_where_its_pictures_show_them():
 
 def test_mirroring_exchanges_left_and_right_points():
     cache = dot_cache(0.0, 0.0)
-    marks = np.zeros((8, len(EXPLICIT), 2), np.float32)
-    marks[:, :, 1] = np.linspace(-0.5, 0.5, len(EXPLICIT))
+    marks = np.zeros((8, POINT_COUNT, 2), np.float32)
+    marks[:, :, 1] = np.linspace(-0.5, 0.5, POINT_COUNT)
     batch = PairSampler(cache, marks, None, device=CPU, seed=0).draw(24)
     # The heights, which a flip leaves alone, tell which point is which: their order is one of two.
     orders = {tuple(np.argsort(row[:, 1]).tolist()) for row in undone(batch.key_marks)}
-    straight = tuple(range(len(EXPLICIT)))
-    assert orders == {straight, tuple(np.argsort(np.linspace(-0.5, 0.5, len(EXPLICIT))[list(MIRROR)]).tolist())}
+    straight = tuple(range(POINT_COUNT))
+    assert orders == {straight, tuple(np.argsort(np.linspace(-0.5, 0.5, POINT_COUNT)[list(MIRROR)]).tolist())}
 
 
 def undone(marks: torch.Tensor) -> np.ndarray:
@@ -108,7 +107,7 @@ def test_draws_repeat_with_the_seed_and_differ_without():
     assert one.key.shape == one.driving.shape == one.key_target.shape == (4, 3, SIZE, SIZE)
     assert 0 <= one.key.min() < one.key.max() <= 1
     assert torch.isnan(one.key_marks).all()
-    assert one.key_marks.shape == (4, EXPLICIT_COUNT, 2)
+    assert one.key_marks.shape == (4, POINT_COUNT, 2)
 
 
 def test_pairs_are_of_one_clip():
@@ -145,7 +144,7 @@ def test_picture_losses_are_zero_for_equal_pictures_and_grow_with_the_error():
 
 
 def test_region_weight_is_high_at_known_mouth_and_eyes_alone():
-    marks = torch.full((2, len(EXPLICIT), 2), math.nan)
+    marks = torch.full((2, POINT_COUNT, 2), math.nan)
     marks[0] = 0.0
     weight = region_weight(marks, SIZE)
     assert weight[0].max() > 4.5
@@ -154,16 +153,15 @@ def test_region_weight_is_high_at_known_mouth_and_eyes_alone():
 
 
 def test_unknown_marks_do_not_count():
-    points = torch.zeros(1, EXPLICIT_COUNT, 2)
-    marks = torch.full((1, EXPLICIT_COUNT, 2), math.nan)
+    points = torch.zeros(1, POINT_COUNT, 2)
+    marks = torch.full((1, POINT_COUNT, 2), math.nan)
     assert float(point_loss(points, marks)) == 0
     marks[0, 3] = 0.5
     assert float(point_loss(points, marks)) == pytest.approx(0.5)
 
 
-def test_equivariance_counts_implicit_points_on_the_picture_alone():
+def test_equivariance_counts_points_on_the_picture_alone():
     moved, expected = torch.zeros(1, POINT_COUNT, 2), torch.zeros(1, POINT_COUNT, 2)
-    moved[:, :EXPLICIT_COUNT] = 5
     assert float(equivariance_loss(moved, expected)) == 0
     expected[0, -1] = 0.5
     assert float(equivariance_loss(moved, expected)) > 0
@@ -173,14 +171,14 @@ def test_equivariance_counts_implicit_points_on_the_picture_alone():
 
 def face_marks(count: int, opened: float) -> np.ndarray:
     """Marks of ``count`` pictures of a face with lips ``opened`` apart, irises 0.5 apart."""
-    marks = np.zeros((count, len(EXPLICIT), 2), np.float32)
+    marks = np.zeros((count, POINT_COUNT, 2), np.float32)
     marks[:, index_of("left_iris")[0], 0] = 0.5
     marks[:, index_of("lower_lip")[0], 1] = opened
     return marks
 
 
 def test_openings_are_shares_of_the_distance_between_the_irises():
-    marks = torch.from_numpy(np.concatenate((face_marks(1, 0.1), np.full((1, len(EXPLICIT), 2), np.nan, np.float32))))
+    marks = torch.from_numpy(np.concatenate((face_marks(1, 0.1), np.full((1, POINT_COUNT, 2), np.nan, np.float32))))
     assert torch.allclose(openings(marks), torch.tensor([[0.2, 0, 0], [0, 0, 0]]))
 
 
@@ -219,3 +217,59 @@ def test_point_pairs_are_of_one_clip_under_one_transform():
     assert all(torch.allclose(sides[0], other, atol=1e-6) for other in sides[1:])
     assert {bool(side > 0.1) for side in sides[0]} == {True, False}
     assert torch.allclose(batch.key, batch.driving, atol=1e-6)
+
+
+def bright_on_the_left(count: int = 4) -> tuple[FrameCache, Outlines]:
+    """Pictures that are bright where the person is: on the left; the last picture has no mask."""
+    frames = np.full((count, SIZE, SIZE, 3), 60, np.uint8)
+    frames[:, :, : SIZE // 2] = 180
+    masks = np.zeros((1, 128, 128), np.uint8)
+    masks[..., :64] = 255
+    row = np.array([0] * (count - 1) + [-1])
+    outlines = Outlines(np.full((count, 5, 2), 0.25, np.float32), masks, row)
+    return FrameCache(frames, (("a", 0, count - 1), ("b", count - 1, 1)), 1, ()), outlines
+
+
+def test_masks_move_with_the_pictures_and_outline_points_are_marks():
+    cache, outlines = bright_on_the_left()
+    batch = PairSampler(cache, None, None, outlines=outlines, device=CPU, seed=0).draw(48)
+    known = batch.key_mask.isfinite().flatten(1).all(1)
+    assert {True, False} == set(known.tolist())
+    for pictures, masks in ((batch.key, batch.key_mask), (batch.driving, batch.driving_mask)):
+        luma = pictures[known].mean(1)
+        middle = (luma.amax((1, 2)) + luma.amin((1, 2))) / 2
+        assert ((luma > middle[:, None, None]) == (masks[known, 0] > 0.5)).float().mean() > 0.97
+    assert batch.key_marks[known, FACE_COUNT:].isfinite().all()
+    assert batch.key_marks[:, :FACE_COUNT].isnan().all()
+
+
+def test_the_background_stays_behind_where_the_person_moves_alone():
+    """A bright column in the background of every picture is where it is in the key picture."""
+    cache, outlines = bright_on_the_left()
+    cache.frames[:, :, 52:54] = 255
+    batch = PairSampler(cache, None, None, outlines=outlines, device=CPU, seed=0).draw(64)
+    known = batch.key_mask.isfinite().flatten(1).all(1)
+    background = (batch.key_mask[known] < 0.01) & (batch.driving_mask[known] < 0.01)
+    # Two samples beside the person are filled.
+    background &= torch.nn.functional.max_pool2d(batch.key_mask[known], 9, 1, 4) < 0.01
+    difference = (batch.key_target[known] - batch.driving[known]).abs().amax(1, keepdim=True)
+    assert background.float().mean() > 0.2
+    assert difference[background].max() < 0.02
+    assert (batch.key_mask[known] - batch.driving_mask[known]).abs().mean() > 0.005
+
+
+def test_outlines_are_loaded_for_the_pictures_kept(tmp_path):
+    points = np.arange(60).reshape(6, 5, 2).astype(np.float16)
+    masks = np.arange(6, dtype=np.uint8)[:, None, None] * np.ones((1, 128, 128), np.uint8)
+    np.savez(tmp_path / "b.outline.npz", points=points, masks=masks)
+    cache = FrameCache(np.zeros((5, 8, 8, 3), np.uint8), (("a", 0, 2), ("b", 2, 3)), 2, ())
+    for _ in range(2):
+        outlines = load_outlines(cache, tmp_path, tmp_path)
+        assert np.isnan(outlines.points[:2]).all()
+        assert np.array_equal(outlines.points[2:], points[::2].astype(np.float32))
+        assert outlines.row.tolist() == [-1, -1, 0, 1, 2]
+        assert outlines.masks[:, 5, 5].tolist() == [0, 2, 4]
+    short = FrameCache(np.zeros((5, 8, 8, 3), np.uint8), (("b", 0, 5),), 2, ())
+    with pytest.raises(ClipError, match=r"b\.outline\.npz: 3 labels for 5 pictures"):
+        load_outlines(short, tmp_path, tmp_path)
+    assert load_outlines(FrameCache(cache.frames, (("c", 0, 5),), 1, ()), tmp_path, tmp_path) is None

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gfvc.models.points import EXPLICIT, index_of
+from gfvc.models.points import POINT_COUNT, index_of
 from gfvc.training.adversary import PatchCritic, adversarial_losses
-from gfvc.training.losses import stillness_loss, texture_loss
+from gfvc.training.losses import behind_loss, mask_loss, need, shares_loss, texture_loss
 from gfvc.training.steps import face_squares
 from gfvc.training.still_motion import apply_field, move_points, random_field
 
@@ -25,16 +25,52 @@ def test_blur_costs_texture_and_shifts_do_not(generator):
     assert texture_loss(blurred, picture) > 5 * texture_loss(picture.roll(4, dims=3), picture)
 
 
-def test_stillness_asks_for_rest_only_where_the_pictures_agree(generator):
-    key = torch.rand(1, 3, 32, 32, generator=generator)
-    target = key.clone()
-    target[..., 16:] = 1 - target[..., 16:]
-    shares = torch.zeros(1, 3, 32, 32)
-    shares[:, 1] = 1
-    half = stillness_loss(shares, target, key)
-    assert 0 < half < stillness_loss(shares, key, key)
-    shares[..., :20] = torch.tensor([0.0, 0.0, 1.0])[None, :, None, None]
-    assert stillness_loss(shares, target, key) == 0
+def half_masks() -> torch.Tensor:
+    """The person on the left half; the lowest row is not known."""
+    masks = torch.zeros(1, 1, 32, 32)
+    masks[..., :16] = 1
+    masks[..., 31, :] = torch.nan
+    return masks
+
+
+def test_shares_follow_the_mask_where_it_is_known():
+    right = torch.zeros(1, 3, 32, 32)
+    right[:, 1, :, :16], right[:, 2, :, 16:] = 1, 1
+    wrong = right[:, [0, 2, 1]]
+    assert shares_loss(right, half_masks()) < 1e-3 < 5 < shares_loss(wrong, half_masks())
+    elsewhere = right.clone()
+    elsewhere[..., 31, :] = wrong[..., 31, :]
+    assert shares_loss(elsewhere, half_masks()) == shares_loss(right, half_masks())
+    assert shares_loss(wrong, torch.full((1, 1, 32, 32), torch.nan)) == 0
+
+
+def test_mask_loss_is_that_of_the_known_samples():
+    masks = half_masks()
+    right = (masks.nan_to_num(0.5) - 0.5) * 40
+    assert mask_loss(right, masks) < 1e-3
+    assert mask_loss(torch.zeros_like(right), masks).item() == pytest.approx(0.6931, abs=1e-3)
+    assert mask_loss(right, torch.full_like(masks, torch.nan)) == 0
+
+
+def test_what_is_behind_is_judged_where_the_person_has_gone():
+    key_mask, target_mask = half_masks(), torch.zeros(1, 1, 32, 32)
+    target_mask[..., :8] = 1
+    targets, behind = torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32)
+    # Behind the person in both, and where the person never was: not seen, or not drawn.
+    behind[..., :8], behind[..., 16:] = 1, 1
+    assert behind_loss(behind, key_mask, targets, target_mask) == 0
+    behind[..., 8:16] = 0.5
+    assert behind_loss(behind, key_mask, targets, target_mask).item() == pytest.approx(0.5)
+
+
+def test_generated_content_is_needed_where_the_warp_is_wrong():
+    targets = torch.zeros(1, 3, 32, 32)
+    carried = targets.clone().requires_grad_()
+    carried.data[..., 16:] = 0.5
+    needed = need(carried, targets)
+    assert needed[..., :10].unique().tolist() == pytest.approx([0.1])
+    assert needed[..., 20:].unique().tolist() == [1]
+    assert not needed.requires_grad
 
 
 def test_critic_and_generator_get_their_own_gradients(generator):
@@ -80,7 +116,7 @@ def test_squares_are_cut_around_the_faces():
 
 def test_points_move_with_the_picture(generator):
     size = 128
-    marks = (torch.rand(4, len(EXPLICIT), 2, generator=generator) - 0.5) * 0.8
+    marks = (torch.rand(4, POINT_COUNT, 2, generator=generator) - 0.5) * 0.8
     field = random_field(marks, size, generator)
     # A bright dot at one point of each picture, and its centre of mass after the warp.
     axis = (torch.arange(size) * 2 + 1) / size - 1
@@ -98,7 +134,7 @@ def test_points_move_with_the_picture(generator):
 
 
 def test_lips_open_and_close_where_they_are_known(generator):
-    marks = torch.zeros(16, len(EXPLICIT), 2)
+    marks = torch.zeros(16, POINT_COUNT, 2)
     upper, lower = index_of("upper_lip", "lower_lip")
     marks[:, upper, 1], marks[:, lower, 1] = -0.03, 0.03
     moved = move_points(marks, random_field(marks, 64, generator))

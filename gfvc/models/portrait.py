@@ -1,0 +1,165 @@
+"""Synthesis of a person before a background: the person moves, what is behind rests, the network mends the rest.
+
+Most of a picture needs no learning once the key points cover head, hair and shoulders: they move the person
+(`field`), whom a mask tells from what is behind (`person`). The network corrects that motion, decides about the
+borders, and draws what neither has: the inside of a mouth, closed lids, the side of a head. So it can be small, and
+what does not move is the same picture after picture.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import Down, ResidualBlock, Up, gaussian_maps, picture_grid, resize_grid, warp
+from .expression import EXPRESSION_MAPS, expression_maps
+from .field import motion_field
+from .layered import LEAST_SHARE, Layers, hard_shares
+from .person import PersonNetwork
+from .points import POINT_COUNT
+from .resample import reduce_picture
+from .restore import Restoration
+
+MOTION_SIZE = 64
+# Bound of the mix' logits, see `layered`.
+_LOGIT_BOUND = 6.0
+
+
+class PortraitState(NamedTuple):
+    """What is computed once a group.
+
+    picture: the restored key picture, [B, 3, H, W]; behind: the same without the person; mask: where the person is,
+    0..1, [B, 1, 128, 128]; seen: small key picture and small mask, [B, 4, 64, 64]; half, quarter: features that move
+    with the person, [B, 8, H/2, W/2] and [B, 24, H/4, W/4]; still: features that stay, [B, 12, H/4, W/4]; points:
+    key points, [B, K, 2].
+    """
+
+    picture: Tensor
+    behind: Tensor
+    mask: Tensor
+    seen: Tensor
+    half: Tensor
+    quarter: Tensor
+    still: Tensor
+    points: Tensor
+
+
+class MotionNetwork(nn.Module):
+    """What the field of the key points does not know: corrections of the motion, and features for the synthesis."""
+
+    def __init__(self, features: int = 24) -> None:
+        super().__init__()
+        inputs = POINT_COUNT + EXPRESSION_MAPS + 8
+        self.down1 = Down(inputs, 40)
+        self.down2 = Down(40, 56)
+        self.down3, self.res3 = Down(56, 80), ResidualBlock(80)
+        self.up1, self.res1 = Up(80, 56, 56), ResidualBlock(56)
+        self.up2, self.res2 = Up(56, 40, 40), ResidualBlock(40)
+        self.up3 = Up(40, features, inputs)
+        self.correction = nn.Conv2d(features, 2, 3, padding=1)
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps [B, 38, 64, 64] -> correction [B, 64, 64, 2], in the picture's coordinates, and features
+        [B, 24, 64, 64]."""
+        at32 = self.down1(x)
+        at16 = self.down2(at32)
+        at8 = self.res3(self.down3(at16))
+        features = self.up3(self.res2(self.up2(self.res1(self.up1(at8, at16)), at32)), x)
+        return 0.1 * self.correction(features).float().permute(0, 2, 3, 1), features
+
+
+class PortraitSynthesis(nn.Module):
+    """`prepare` once per key picture, `generate` once per driving picture.
+
+    Pictures are [B, 3, H, W], 0..1, H and W multiples of 4.
+    """
+
+    def __init__(self, width: int = 32, half_width: int = 16) -> None:
+        super().__init__()
+        key_width, quarter, half, still, features = 64, 24, 8, 12, 24
+        self.least_share, self.sampling = LEAST_SHARE, "bicubic"
+        self.restore = Restoration()
+        self.person = PersonNetwork()
+        self.stem = nn.Conv2d(12, 32, 3, padding=1)
+        self.half_out = nn.Conv2d(32, half, 1)
+        self.down = Down(32, key_width)
+        self.encode = nn.Sequential(ResidualBlock(key_width), ResidualBlock(key_width))
+        self.quarter_out = nn.Conv2d(key_width, quarter, 1)
+        self.still_out = nn.Conv2d(key_width, still, 1)
+        self.motion = MotionNetwork(features)
+        self.fuse = nn.Conv2d(quarter + features + EXPRESSION_MAPS + 2 + still, width, 3, padding=1)
+        self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
+        self.to_half = nn.Conv2d(width, half_width * 4, 3, padding=1)
+        self.fuse_half = nn.Conv2d(half_width + half, half_width, 3, padding=1)
+        self.to_flow = nn.Conv2d(half_width, 2, 3, padding=1)
+        self.to_picture = nn.Conv2d(half_width, 5 * 4, 3, padding=1)
+        nn.init.zeros_(self.to_flow.weight)
+        nn.init.normal_(self.to_picture.weight, std=0.01)
+        for layer in (self.to_flow, self.to_picture):
+            nn.init.zeros_(layer.bias)
+
+    def prepare(self, picture: Tensor, points: Tensor) -> PortraitState:
+        """From a decoded key picture and its key points [B, K, 2]."""
+        return self.prepare_restored(self.restore(picture).clamp(0, 1), points)
+
+    def prepare_restored(self, picture: Tensor, points: Tensor) -> PortraitState:
+        """From a key picture that needs no restoration."""
+        person = self.person(picture)
+        mask = torch.sigmoid(person.mask)
+        small = torch.cat((reduce_picture(picture, MOTION_SIZE) * 2 - 1, F.avg_pool2d(mask, 2)), dim=1)
+        half = F.relu(self.stem(F.pixel_unshuffle(picture * 2 - 1, 2)))
+        quarter = self.encode(self.down(half))
+        return PortraitState(
+            picture,
+            person.behind,
+            mask,
+            small,
+            self.half_out(half),
+            self.quarter_out(quarter),
+            self.still_out(quarter),
+            points,
+        )
+
+    def generate(self, state: PortraitState, driving: Tensor) -> Tensor:
+        """Generated picture [B, 3, H, W], not clipped, from driving points [B, K, 2]."""
+        return self.layers(state, driving).picture
+
+    def layers(self, state: PortraitState, driving: Tensor) -> Layers:
+        """As `generate`, with what training needs; the shares are those of generated content, person and what is
+        behind."""
+        height, width = state.picture.shape[-2:]
+        positions = picture_grid(MOTION_SIZE, MOTION_SIZE, driving).view(-1, 2)
+        grid = motion_field(state.points, driving, positions).unflatten(1, (MOTION_SIZE, MOTION_SIZE))
+        moved = warp(state.seen.float(), grid)
+        expression = expression_maps(state.points, driving, MOTION_SIZE)
+        bumps = gaussian_maps(driving, MOTION_SIZE, 0.1) - gaussian_maps(state.points, MOTION_SIZE, 0.1)
+        correction, features = self.motion(torch.cat((bumps, expression, state.seen, moved), dim=1))
+        grid = grid + correction
+        features = torch.cat((features, expression, state.seen[:, 3:], moved[:, 3:]), dim=1)
+        if features.shape[-2:] != (height // 4, width // 4):
+            features = F.interpolate(features, size=(height // 4, width // 4), mode="bilinear", align_corners=False)
+        quarter = warp(state.quarter.float(), resize_grid(grid, height // 4, width // 4))
+        x = self.blocks(self.fuse(torch.cat((quarter, features, state.still), dim=1)))
+        x = F.relu(F.pixel_shuffle(self.to_half(F.relu(x)), 2))
+        grid = resize_grid(grid, height // 2, width // 2)
+        # Where the person is now: the prior of the mix.
+        person = F.interpolate(warp(state.mask, grid), size=(height, width), mode="bilinear", align_corners=False)
+        half = warp(state.half.float(), grid)
+        x = F.relu(self.fuse_half(torch.cat((x, half), dim=1)))
+        # Lids and lips are finer than the motion's grid.
+        grid = grid + 0.05 * self.to_flow(x).float().permute(0, 2, 3, 1)
+        moved = warp(state.picture, resize_grid(grid, height, width), self.sampling)
+        x = F.pixel_shuffle(self.to_picture(x), 2).float()
+        certain = 8 * person - 4
+        logits = torch.cat((torch.full_like(person, -1.0), x[:, 3:4] + certain, x[:, 4:] - certain), dim=1)
+        shares = torch.softmax(_LOGIT_BOUND * torch.tanh(logits / _LOGIT_BOUND), dim=1)
+        generate, move, rest = hard_shares(shares, self.least_share).split(1, dim=1)
+        new = x[:, :3] + 0.5
+        picture = generate * new + move * moved + rest * state.behind
+        carried = shares[:, 1:2] * moved + shares[:, 2:] * state.behind
+        return Layers(picture, new, carried / shares[:, 1:].sum(1, keepdim=True).clamp(min=1e-3), shares)

@@ -1,0 +1,124 @@
+"""The synthesis that knows the person from what is behind: motion of the key points, fill, mask, and rest."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gfvc.models.blocks import picture_grid
+from gfvc.models.field import motion_field, solve
+from gfvc.models.fill import fill, spread
+from gfvc.models.person import PERSON_SIZE, PersonNetwork
+from gfvc.models.points import MOUTH_SLICE, POINT_COUNT
+from gfvc.models.portrait import PortraitSynthesis
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(4)
+
+
+@pytest.fixture
+def points(generator):
+    return torch.rand(2, POINT_COUNT, 2, generator=generator) * 1.2 - 0.6
+
+
+@pytest.fixture
+def synthesis():
+    torch.manual_seed(3)
+    return PortraitSynthesis().eval().requires_grad_(False)
+
+
+def test_elimination_solves_as_the_library_does(generator):
+    half = torch.rand(3, POINT_COUNT, POINT_COUNT, generator=generator)
+    matrix = half @ half.mT + 0.1 * torch.eye(POINT_COUNT)
+    right = torch.rand(3, POINT_COUNT, 2, generator=generator)
+    assert torch.allclose(solve(matrix, right), torch.linalg.solve(matrix, right), atol=1e-3)
+
+
+def test_points_that_rest_move_nothing(points):
+    positions = picture_grid(16, 16, points).view(-1, 2)
+    assert torch.allclose(motion_field(points, points, positions), positions.expand(2, -1, -1), atol=1e-6)
+
+
+def test_field_follows_the_points(points, generator):
+    driving = points + 0.1 * torch.rand(2, POINT_COUNT, 2, generator=generator)
+    at_points = torch.stack([motion_field(points, driving, row)[index] for index, row in enumerate(driving)])
+    before, after = (driving - points).norm(dim=-1), (at_points - points).norm(dim=-1)
+    assert after.mean() < 0.3 * before.mean()
+    # Mouth and eyes are taken at their word.
+    assert after[:, MOUTH_SLICE].mean() < 0.15 * before[:, MOUTH_SLICE].mean()
+
+
+def test_a_shift_of_all_points_shifts_what_is_between_them(points):
+    shift = torch.tensor([0.2, -0.1])
+    middle = torch.zeros(1, 2)
+    moved = motion_field(points - shift, points, middle)
+    assert torch.allclose(moved[:, 0], (middle - shift).expand(2, 2), atol=0.02)
+
+
+def test_fill_keeps_what_is_known_and_does_not_look_at_what_is_not(generator):
+    pictures = torch.rand(1, 3, 40, 56, generator=generator)
+    known = torch.ones(1, 1, 40, 56)
+    known[..., 10:30, 20:40] = 0
+    other = torch.where(known > 0, pictures, torch.rand(1, 3, 40, 56, generator=generator))
+    filled = fill(pictures, known)
+    assert torch.equal(filled, fill(other, known))
+    assert torch.equal(filled[..., :10, :], pictures[..., :10, :])
+    assert 0 <= filled.min() <= filled.max() <= 1
+
+
+@pytest.mark.parametrize("size", [(64, 64), (50, 37)])
+def test_a_flat_background_is_filled_flat(size):
+    known = torch.ones(1, 1, *size)
+    known[..., 5:45, 8:30] = 0
+    flat = torch.full((1, 3, *size), 0.3)
+    assert torch.allclose(fill(flat * known, known), flat, atol=1e-5)
+
+
+def test_fill_of_nothing_known_is_finite():
+    assert torch.isfinite(fill(torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32))).all()
+
+
+def test_spread_mask_covers_its_surroundings_and_soft_edges():
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., 8, 8] = 0.3
+    wide = spread(mask)[0, 0]
+    assert wide.sum() == 25 == wide[6:11, 6:11].sum()
+
+
+def test_what_is_behind_is_the_picture_itself_where_no_person_is(generator):
+    network = PersonNetwork().eval().requires_grad_(False)
+    network.find.out.bias.fill_(-9.0)
+    picture = torch.rand(1, 3, 96, 64, generator=generator)
+    person = network(picture)
+    assert person.mask.shape == (1, 1, PERSON_SIZE, PERSON_SIZE)
+    assert torch.allclose(person.behind, picture)
+
+
+def test_pixels_behind_the_person_do_not_change(synthesis, points, generator):
+    """The person is nowhere, and the network has not learned anything: whatever the points do, the picture rests."""
+    synthesis.person.find.out.bias.fill_(-9.0)
+    state = synthesis.prepare(torch.rand(2, 3, 64, 64, generator=generator), points)
+    assert torch.equal(synthesis.generate(state, points + 0.1), state.behind)
+
+
+def test_the_person_moves_with_the_points_before_anything_is_learned(synthesis, points, generator):
+    synthesis.person.find.out.bias.fill_(9.0)
+    synthesis.to_picture.weight.zero_()
+    small = torch.rand(2, 3, 8, 8, generator=generator)
+    picture = torch.nn.functional.interpolate(small, size=(128, 128), mode="bilinear")
+    state = synthesis.prepare(picture, points)
+    shift = 2 * 8 / 128
+    generated = synthesis.generate(state, points + torch.tensor([shift, 0.0]))
+    inner = (slice(None), slice(None), slice(32, 96))
+    assert (generated[(*inner, slice(40, 96))] - picture[(*inner, slice(32, 88))]).abs().mean() < 0.02
+    assert (generated - picture).abs().mean() > 0.03
+
+
+@pytest.mark.parametrize("size", [(64, 64), (128, 96), (256, 256), (512, 384)])
+def test_generated_picture_has_the_size_of_the_key_picture(synthesis, points, size):
+    state = synthesis.prepare(torch.rand(1, 3, *size), points[:1])
+    layers = synthesis.layers(state, points[1:])
+    assert layers.picture.shape == (1, 3, *size) == layers.new.shape == layers.carried.shape
+    assert torch.allclose(layers.shares.sum(1), torch.ones(1, *size), atol=1e-5)
