@@ -72,6 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         default = getattr(LossWeights(), name)
         parser.add_argument(f"--{name}", type=float, default=default, help=f"weight of the loss: {meaning}")
+    parser.add_argument(
+        "--labelled", type=float, default=0.5, help="share of pairs with points from the labels (--stage synthesis)"
+    )
     parser.add_argument("--degrade", action="store_true", help="most key pictures have been through a codec")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where it is fast"

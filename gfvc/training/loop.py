@@ -55,7 +55,8 @@ class TrainingOptions:
     size: picture side, a multiple of 8; steps: optimiser steps; batch: pairs per process and step; learning_rate: peak,
     after ``warmup`` steps, then along a cosine to a twentieth; ema: decay of the weights' average; frame_step: keep
     each n-th picture of a clip; degrade: mix in decoded key pictures; texture, shares, adversarial, features, rate:
-    weights of those losses; precision: `auto`, `fp32` or `bf16`.
+    weights of those losses; labelled: share of the pairs whose points are labels (`synthesis`); precision: `auto`,
+    `fp32` or `bf16`.
     """
 
     family: str = "keypoints2d"
@@ -74,6 +75,7 @@ class TrainingOptions:
     adversarial: float = LossWeights().adversarial
     features: float = LossWeights().features
     rate: float = LossWeights().rate
+    labelled: float = 0.5
     precision: str = "auto"
 
     def __post_init__(self) -> None:
@@ -222,7 +224,7 @@ class Trainer:
             model.synthesis.requires_grad_(True)
             model.synthesis.restore.requires_grad_(False)
             model.synthesis.person.requires_grad_(False)
-            return SynthesisStep(model, use)
+            return SynthesisStep(model, use, options.labelled)
         if stage == "code":
             self._require_family("compact")
             model.analysis.encoder.requires_grad_(True)

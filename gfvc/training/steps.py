@@ -138,24 +138,30 @@ class FullStep(Step):
 class SynthesisStep(Step):
     """Synthesis alone; the analysis stays as it is.
 
-    Half of the pairs take their points from the labels, where they have all: the analysis errs, and a synthesis that
-    has only seen its errors follows the expression less than it could.
+    Some pairs take their points from the labels, where they have all: the analysis errs, and a synthesis that has only
+    seen its errors follows the expression less than it could.
     """
+
+    def __init__(self, model: FaceModel, use: LossWeights, labelled: float) -> None:
+        """labelled: share of the pairs with points from the labels."""
+        super().__init__(model, use)
+        self.labelled = labelled
 
     def forward(self, batch: Batch, affine: Tensor) -> StepResult:
         pictures = torch.cat((batch.key, batch.driving))
         with torch.no_grad():
-            parameters = self.model.analyse(pictures)
-            key_points = self.labelled(batch, self.received(parameters))
+            key_points = self.points(batch, pictures)
             driving_points = key_points.roll(len(batch.key), dims=0)
         return self.result(*self.picture_losses(batch, pictures, key_points, driving_points))
 
-    def labelled(self, batch: Batch, points: Tensor) -> Tensor:
-        """Points [2 B, K, 2] of key and driving pictures, those of some pairs from their labels."""
-        marks = torch.cat((batch.key_marks, batch.driving_marks))
-        known = torch.isfinite(marks).all(2).all(1).unflatten(0, (2, -1)).all(0)
-        use = (known & (torch.rand(known.shape, device=known.device) < 0.5)).repeat(2)
-        return torch.where(use[:, None, None], marks, points)
+    def points(self, batch: Batch, pictures: Tensor) -> Tensor:
+        """Points [2 B, K, 2] of key and driving pictures, with the quantiser's errors."""
+        points = torch.cat((batch.key_marks, batch.driving_marks))
+        known = torch.isfinite(points).all(2).all(1).unflatten(0, (2, -1)).all(0)
+        use = (known & (torch.rand(known.shape, device=known.device) < self.labelled)).repeat(2)
+        if not use.all():
+            points[~use] = self.received(self.model.analyse(pictures[~use])).to(points.dtype)
+        return points
 
 
 class PersonStep(Step):
