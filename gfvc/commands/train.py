@@ -75,6 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labelled", type=float, default=0.5, help="share of pairs with points from the labels (--stage synthesis)"
     )
+    parser.add_argument(
+        "--hold", nargs="+", default=(), metavar="PART", help="parts of the synthesis that stay (--stage synthesis)"
+    )
     parser.add_argument("--degrade", action="store_true", help="most key pictures have been through a codec")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where it is fast"
@@ -110,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
     from ..training.loop import Logged, Trainer, TrainingFiles, TrainingOptions
 
     logging.getLogger("gfvc").setLevel(logging.INFO)
+    args.hold = tuple(args.hold)
     options = TrainingOptions(**{field.name: getattr(args, field.name) for field in fields(TrainingOptions)})
     files = TrainingFiles(
         tuple(args.clips),

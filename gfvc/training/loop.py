@@ -55,8 +55,8 @@ class TrainingOptions:
     size: picture side, a multiple of 8; steps: optimiser steps; batch: pairs per process and step; learning_rate: peak,
     after ``warmup`` steps, then along a cosine to a twentieth; ema: decay of the weights' average; frame_step: keep
     each n-th picture of a clip; degrade: mix in decoded key pictures; texture, shares, adversarial, features, rate:
-    weights of those losses; labelled: share of the pairs whose points are labels (`synthesis`); precision: `auto`,
-    `fp32` or `bf16`.
+    weights of those losses; labelled: share of the pairs whose points are labels (`synthesis`); hold: parts of the
+    synthesis that stay as they are; precision: `auto`, `fp32` or `bf16`.
     """
 
     family: str = "keypoints2d"
@@ -76,6 +76,7 @@ class TrainingOptions:
     features: float = LossWeights().features
     rate: float = LossWeights().rate
     labelled: float = 0.5
+    hold: tuple[str, ...] = ()
     precision: str = "auto"
 
     def __post_init__(self) -> None:
@@ -222,8 +223,8 @@ class Trainer:
             return PersonStep(model, use)
         if stage == "synthesis":
             model.synthesis.requires_grad_(True)
-            model.synthesis.restore.requires_grad_(False)
-            model.synthesis.person.requires_grad_(False)
+            for part in ("restore", "person", *options.hold):
+                self._hold(part)
             return SynthesisStep(model, use, options.labelled)
         if stage == "code":
             self._require_family("compact")
@@ -240,6 +241,13 @@ class Trainer:
             raise GfvcError("--stage points needs --teacher, the weights to learn the points of")
         model.analysis.requires_grad_(True)
         return PointsStep(model, load_teacher(self.files.teacher).to(self.device))
+
+    def _hold(self, part: str) -> None:
+        """Leave a part of the synthesis as it is."""
+        parts = dict(self.model.synthesis.named_children())
+        if part not in parts:
+            raise GfvcError(f"--hold {part}, one of {', '.join(parts)} expected")
+        parts[part].requires_grad_(False)
 
     def _require_family(self, family: str) -> None:
         if self.options.family != family:
