@@ -85,7 +85,7 @@ class Keypoints2d(FaceModel):
         ParameterGroup("pose", 2 * len(POSE), 2, 24),
         ParameterGroup("mouth", 2 * len(MOUTH), 2, 25, True),
         ParameterGroup("eyes", 2 * len(EYES), 2, 25, True),
-        ParameterGroup("outline", 2 * len(OUTLINE), 2, 19),
+        ParameterGroup("outline", 2 * len(OUTLINE), 2, 22),
     )
 
     def __init__(self, generation: int = GENERATION) -> None:

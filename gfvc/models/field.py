@@ -14,6 +14,16 @@ _SLOPE = 0.1
 _NOISE, _FACE_NOISE = 0.05, 0.005
 
 
+def _noise() -> Tensor:
+    values = torch.full((POINT_COUNT,), _NOISE)
+    values[MOUTH_SLICE] = _FACE_NOISE
+    values[EYES_SLICE] = _FACE_NOISE
+    return torch.diag(values)
+
+
+_NOISE_MATRIX = _noise()
+
+
 def solve(matrix: Tensor, right: Tensor) -> Tensor:
     """Solve for X in matrix X = right by Gauss-Jordan elimination: [B, N, N], [B, N, M] -> [B, N, M].
 
@@ -44,12 +54,9 @@ def motion_field(source: Tensor, driving: Tensor, positions: Tensor) -> Tensor:
     exponential covariance, for what bends, plus a linear one, for what turns and grows; far from all points
     everything is at rest. Points of mouth and eyes are taken at their word, the others may be off by a little.
     """
-    noise = torch.full((POINT_COUNT,), _NOISE, device=source.device, dtype=source.dtype)
-    noise[MOUTH_SLICE] = _FACE_NOISE
-    noise[EYES_SLICE] = _FACE_NOISE
     centre = driving.mean(1, keepdim=True)
     at = driving - centre
-    weights = solve(_covariance(at, at) + torch.diag(noise), source - driving)
+    weights = solve(_covariance(at, at) + _NOISE_MATRIX.to(at), source - driving)
     positions = positions[None]
     # Sums of products, not matrix products: autocast would run those in 16 bit, which is too coarse for positions.
     return positions + (_covariance(positions - centre, at)[..., None] * weights[:, None]).sum(2)

@@ -18,14 +18,13 @@ from ..quality import luma
 
 class LossWeights(NamedTuple):
     """Of the losses that can be left out, as 0: fine detail, shares of the layers, adversarial, its features, and the
-    rate of a code; outline: how much those points count in a code."""
+    rate of a code."""
 
     texture: float = 0.5
     shares: float = 0.05
     adversarial: float = 0.0
     features: float = 0.0
     rate: float = 0.02
-    outline: float = 4.0
 
 
 def region_weight(marks: Tensor, size: int) -> Tensor:

@@ -11,7 +11,7 @@ from bitstream import step_size
 
 from ..models.families import FaceModel
 from ..models.local import EYE_REGIONS, MOUTH_REGION
-from ..models.points import FACE_COUNT, OUTLINE_SLICE, index_of
+from ..models.points import FACE_COUNT, OUTLINE_SLICE, POSE_SLICE, index_of
 from .adversary import PatchCritic, adversarial_losses
 from .code import PointBatch
 from .data import Batch, transform_pictures, transform_points
@@ -240,12 +240,15 @@ class CodeStep(Step):
         # About the bits of each value's change from picture to picture: what the code should have little of.
         change = (following - feature.chunk(2)[1]).abs() / self.steps
         points = self.received(feature)
+        # What the quantiser adds from picture to picture is seen as trembling.
+        tremble = (self.received(following) - batch.following) - (points.chunk(2)[1] - batch.driving)
         right, left = (index_of(f"{side}_lid_lower", f"{side}_iris") for side in ("right", "left"))
         error = points - target
         losses = {
             "face": 10 * point_loss(points[:, :FACE_COUNT], target[:, :FACE_COUNT]),
-            "outline": self.use.outline * error[:, OUTLINE_SLICE].abs().mean(),
+            "outline": 40 * error[:, OUTLINE_SLICE].abs().mean(),
             "gaze": 10 * sum((error[:, iris] - error[:, lid]).abs().mean() for lid, iris in (right, left)),
+            "tremble": 40 * (tremble[:, POSE_SLICE].abs().mean() + tremble[:, OUTLINE_SLICE].abs().mean()),
             "rate": self.use.rate * torch.log2(1 + change).mean(),
         }
         for name, regions in (("mouth", (MOUTH_REGION,)), ("eyes", EYE_REGIONS)):
