@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +52,10 @@ class Backend(ABC):
     def generate(self, key: Key, parameters: np.ndarray) -> np.ndarray:
         """Each driven picture, from its parameters."""
         return cropped(self._generate(key.state, parameters.astype(np.float32)), key.shown)
+
+    def generate_many(self, keys: Sequence[Key], parameters: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """One picture of each of several streams of one size; in one batch where that is faster."""
+        return [self.generate(key, row) for key, row in zip(keys, parameters, strict=True)]
 
     @abstractmethod
     def _analyse(self, rgb: np.ndarray) -> np.ndarray:

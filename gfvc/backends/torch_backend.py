@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ..models.registry import build_model
 from ..models.store import Weights
-from .base import Backend
+from .base import Backend, Key, cropped
 from .graphs import AnalyseGraph, GenerateGraph, PrepareGraph
 
 State = tuple[Tensor, ...]
@@ -46,3 +47,11 @@ class TorchBackend(Backend):
     @torch.inference_mode()
     def _generate(self, state: State, parameters: np.ndarray) -> np.ndarray:
         return self._graphs[2](*state, self._tensor(parameters))[0].cpu().numpy()
+
+    @torch.inference_mode()
+    def generate_many(self, keys: Sequence[Key], parameters: Sequence[np.ndarray]) -> list[np.ndarray]:
+        if self.device == "cpu":
+            return super().generate_many(keys, parameters)
+        state = [torch.cat(tensors) for tensors in zip(*(key.state for key in keys), strict=True)]
+        found = self._graphs[2](*state, torch.tensor(np.stack(parameters)).to(self._device)).cpu().numpy()
+        return [cropped(picture, key.shown) for picture, key in zip(found, keys, strict=True)]
