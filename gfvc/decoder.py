@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-import torch
-from torch import Tensor
-
 from bitstream import BitstreamError, Header, KeyPicture, Picture
+from bitstream.carriage import Reader
 from bitstream.carriage import open_reader as open_stream
 
+from .backends.base import Backend, Key
+from .backends.choice import AUTO, open_backend
 from .files import open_source
 from .key_picture import CodedPicture, KeyPictureCodec
-from .models.registry import load_for_stream
-from .options import choose_device
+from .models.store import find_for_stream
 from .parameters import Quantiser
-from .quality import to_rgb8, to_tensor
+from .pipeline import overlap
 from .video import TimedPicture, VideoInfo, open_writer
 
 
 class Decoder:
     """Streaming decoder of one stream: one parsed picture in, one shown picture out, never waiting for a later one."""
 
-    def __init__(self, header: Header, *, weights: Path | None = None, device: str = "auto") -> None:
+    def __init__(
+        self, header: Header, *, weights: Path | None = None, device: str = "auto", backend: str = AUTO
+    ) -> None:
         """Raises ModelError if the stream's model is not here."""
         self.header = header
-        self.device = choose_device(device)
-        self._model = load_for_stream(header.model, header.model_hash, header.family, weights, self.device).model
-        count = sum(group.count for group in self._model.groups)
-        if header.layout.count != count:
+        self.backend = open_backend(
+            find_for_stream(header.model, header.model_hash, header.family, weights), backend, device
+        )
+        if header.layout.count != self.backend.count:
             raise BitstreamError(
-                f"{header.layout.count} parameters a picture, model {header.model} has {count}", offset=5, clause="6.2"
+                f"{header.layout.count} parameters a picture, model {header.model} has {self.backend.count}",
+                offset=5,
+                clause="6.2",
             )
         self._quantiser = Quantiser(header.layout)
         self._codec = KeyPictureCodec(
             header.key_codec, header.width, header.height, header.colour, header.chroma_format
         )
-        self._state = None
+        self._key: Future[Key] | None = None
         self._pts = 0
 
     @property
@@ -49,27 +54,66 @@ class Decoder:
         header = self.header
         return VideoInfo(header.width, header.height, Fraction(*header.time_base), header.picture_ticks, header.colour)
 
-    @torch.inference_mode()
     def push(self, picture: Picture) -> TimedPicture:
         """Show a picture.
 
         Raises BitstreamError if a key picture cannot be decoded (its offset is that in the payload).
         """
+        before = self._key
+        try:
+            return self.job(picture)()
+        except BaseException:
+            self._key = before
+            raise
+
+    def job(self, picture: Picture) -> Callable[[], TimedPicture]:
+        """As `push`, in two steps: this one, for all pictures in order, and what it returns, on any thread.
+
+        Jobs of a group's pictures wait for that of its key picture, so start them in order.
+        """
         self._pts += picture.ticks
-        parameters = self._tensor(picture)
+        pts, parameters = self._pts, self._quantiser.dequantise(picture.values)
         if isinstance(picture, KeyPicture):
-            rgb = self._codec.decode(CodedPicture(picture.config, picture.payload))
-            self._state = self._model.prepare(to_tensor(rgb, self.device), parameters)
-            return self._shown(self._state.picture)
-        if self._state is None:
+            future = self._key = Future()
+
+            def show_key() -> TimedPicture:
+                try:
+                    rgb = self._codec.decode(CodedPicture(picture.config, picture.payload))
+                    future.set_result(self.backend.prepare(rgb, parameters))
+                except BaseException as error:
+                    future.set_exception(error)
+                    raise
+                return TimedPicture(future.result().shown, pts)
+
+            return show_key
+        if self._key is None:
             raise BitstreamError("parameters before the first key picture", offset=0, clause="6.5")
-        return self._shown(self._model.generate(self._state, parameters))
+        key = self._key
+        return lambda: TimedPicture(self.backend.generate(key.result(), parameters), pts)
 
-    def _shown(self, picture: Tensor) -> TimedPicture:
-        return TimedPicture(to_rgb8(picture, self.header.height, self.header.width), self._pts)
 
-    def _tensor(self, picture: Picture) -> Tensor:
-        return torch.from_numpy(self._quantiser.dequantise(picture.values))[None].to(self.device)
+def show_all(reader: Reader, decoder: Decoder, use: Callable[[TimedPicture], None]) -> None:
+    """Decode all pictures of a stream, several at once, and ``use`` them in order, on another thread.
+
+    Raises BitstreamError at damage, after all pictures before it have been used.
+    """
+    offsets: deque[int] = deque()
+
+    def pictures() -> Iterator[Picture]:
+        for unit, found in reader.units():
+            for picture in found:
+                offsets.append(unit.payload_offset)
+                yield picture
+
+    def shown(picture: TimedPicture) -> None:
+        offsets.popleft()
+        use(picture)
+
+    try:
+        overlap(pictures(), decoder.job, shown, decoder.backend.workers)
+    except BitstreamError as error:
+        # A fault of the stream's syntax comes when all before it is shown; one inside a coded picture before that.
+        raise (error.at(offsets[0]) if offsets else error) from None
 
 
 def decode(
@@ -78,32 +122,36 @@ def decode(
     *,
     weights: Path | None = None,
     device: str = "auto",
+    backend: str = AUTO,
     crf: int = 10,
     force: bool = False,
     progress: Callable[[int], None] = lambda pictures: None,
+    announce: Callable[[Backend], None] = lambda backend: None,
 ) -> int:
     """Decode a stream, `.gfv` or elementary, to a video file (.mp4, .mkv, .mov, .y4m, .rgb), to `-` or a binary file
     object (Matroska).
+
+    ``announce`` is called with the backend that will run.
 
     Returns the number of pictures. On a damaged stream the target is finished with all pictures before the damage, then
     BitstreamError is raised. Raises GfvcError and its kinds for anything else.
     """
     with open_source(source) as stream:
         reader = open_stream(stream)
-        decoder = Decoder(reader.header, weights=weights, device=device)
+        decoder = Decoder(reader.header, weights=weights, device=device, backend=backend)
+        announce(decoder.backend)
         damage: BitstreamError | None = None
         count = 0
         with open_writer(target, decoder.info, force=force, crf=crf) as writer:
+
+            def write(picture: TimedPicture) -> None:
+                nonlocal count
+                writer.write(picture)
+                count += 1
+                progress(count)
+
             try:
-                for unit, pictures in reader.units():
-                    for picture in pictures:
-                        try:
-                            shown = decoder.push(picture)
-                        except BitstreamError as error:
-                            raise error.at(unit.payload_offset) from None
-                        writer.write(shown)
-                        count += 1
-                        progress(count)
+                show_all(reader, decoder, write)
             except BitstreamError as error:
                 if not count:
                     raise

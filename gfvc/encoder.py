@@ -8,24 +8,23 @@ from os import PathLike
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from bitstream import Header, KeyPicture, Picture, StreamSummary, StreamTally
 from bitstream.carriage import open_writer
 from bitstream.detect import GFV_FILE
 from bitstream.header import MAX_SIDE, MAX_TIME, MIN_SIDE
 
+from .backends.base import Backend, Key
+from .backends.choice import open_backend
 from .carriage import DEFAULT_SYNTAX, carriage_errors, choose_carriage, options_for
 from .errors import VideoError
 from .files import open_target
 from .key_picture import CODECS, CodedPicture, KeyPictureCodec
-from .models.layered import LayeredState
-from .models.registry import load_model
-from .models.synthesis import KeyState
-from .options import EncoderOptions, choose_device
+from .models.store import find_weights
+from .options import EncoderOptions
 from .parameters import Smoother, family_quantiser
-from .quality import picture_change, structural_similarity, to_tensor
+from .pipeline import overlap
+from .similarity import picture_change, structural_similarity
 from .video import TimedPicture, VideoInfo, VideoReader
 
 # Mean luma change above which two pictures are of different scenes; the fastest head turns stay under half of it.
@@ -37,7 +36,7 @@ class _Group(NamedTuple):
 
     coded: CodedPicture
     values: list[int]
-    state: KeyState | LayeredState
+    key: Key
 
 
 class Encoder:
@@ -65,10 +64,9 @@ class Encoder:
                 "to 256x256 for example"
             )
         self.info = info
-        self.device = choose_device(self.options.device)
-        loaded = load_model(self.options.family, self.options.weights, self.device)
-        self._model = loaded.model
-        self._quantiser = family_quantiser(loaded.model.groups, self.options.quantiser, self.options.dead_zone)
+        weights = find_weights(self.options.family, self.options.weights)
+        self.backend = open_backend(weights, self.options.backend, self.options.device)
+        self._quantiser = family_quantiser(self.backend.groups, self.options.quantiser, self.options.dead_zone)
         self._smoother = Smoother(self._quantiser.steps, self.options.smoothing)
         self._codec = KeyPictureCodec(self.options.key_codec, info.width, info.height, info.colour, self.options.chroma)
         self._qp = CODECS[self.options.key_codec].default_qp if self.options.key_qp is None else self.options.key_qp
@@ -83,8 +81,8 @@ class Encoder:
             self.options.chroma,
             self.options.family,
             self._quantiser.layout,
-            loaded.name,
-            loaded.stream_hash,
+            weights.name,
+            weights.stream_hash,
         )
         self.writer = open_writer(carriage, header, syntax)
         self._run: list[Picture] = []
@@ -92,8 +90,8 @@ class Encoder:
         self._since_key = 0
         self._next_try = 0
         self._values: list[int] = []
-        self._before: Tensor | None = None
-        self._state = None
+        self._before: np.ndarray | None = None
+        self._key: Key | None = None
 
     @property
     def tally(self) -> StreamTally:
@@ -104,11 +102,11 @@ class Encoder:
         """The file header, to be sent before any unit."""
         return self.writer.header_bytes()
 
-    @torch.inference_mode()
-    def push(self, picture: TimedPicture) -> list[bytes]:
+    def push(self, picture: TimedPicture, parameters: np.ndarray | None = None) -> list[bytes]:
         """Encode the next picture; returns the units that are ready, often none.
 
-        Raises VideoError for another picture size.
+        parameters: what `backend.analyse` finds in it, where that has been done already. Raises VideoError for another
+        picture size.
         """
         if picture.rgb.shape != (self.info.height, self.info.width, 3):
             raise VideoError(
@@ -118,14 +116,13 @@ class Encoder:
         if self._last_pts is not None and not 1 <= ticks <= MAX_TIME:
             raise VideoError(f"a picture at tick {picture.pts} after one at {self._last_pts}; times have to rise")
         self._last_pts = picture.pts
-        shown = to_tensor(picture.rgb, self.device)
         units: list[bytes] = []
-        if self._state is None or self._since_key == self.options.key_interval or self._is_cut(shown):
+        if self._key is None or self._since_key == self.options.key_interval or self._is_cut(picture.rgb):
             units += self._start_group(picture.rgb, ticks)
         else:
-            parameters = self._smoother(self._analyse(shown))
-            values = self._quantiser.quantise(parameters, self._values)
-            candidate = self._better_key(picture.rgb, shown, values)
+            found = self.backend.analyse(picture.rgb) if parameters is None else parameters
+            values = self._quantiser.quantise(self._smoother(found), self._values)
+            candidate = self._better_key(picture.rgb, values)
             if candidate is not None:
                 units += self._start_group(picture.rgb, ticks, candidate)
             else:
@@ -134,30 +131,27 @@ class Encoder:
                 self._since_key += 1
                 if len(self._run) == self.options.run:
                     units += self._flush_run()
-        self._before = shown
+        self._before = picture.rgb
         return units
 
     def flush(self) -> list[bytes]:
         """The last units: call once, after the last picture."""
         return [*self._flush_run(), self.writer.end()]
 
-    def _is_cut(self, shown: Tensor) -> bool:
-        return self.options.key_refresh == "auto" and picture_change(shown, self._before) > SCENE_CUT
+    def _is_cut(self, rgb: np.ndarray) -> bool:
+        return self.options.key_refresh == "auto" and picture_change(rgb, self._before) > SCENE_CUT
 
-    def _analyse(self, picture: Tensor) -> np.ndarray:
-        return self._model.analyse(picture)[0].cpu().numpy()
-
-    def _better_key(self, rgb: np.ndarray, shown: Tensor, values: list[int]) -> _Group | None:
+    def _better_key(self, rgb: np.ndarray, values: list[int]) -> _Group | None:
         """A new key picture if what the decoder would show is poor, and the key picture is worth its bits."""
         options = self.options
         if options.key_refresh != "auto" or self._since_key < self._next_try:
             return None
-        generated = self._model.generate(self._state, self._tensor(values))
-        quality = structural_similarity(shown, generated)
+        generated = self.backend.generate(self._key, self._quantiser.dequantise(values))
+        quality = structural_similarity(rgb, generated)
         if quality >= options.refresh_threshold:
             return None
         group = self._code_key(rgb)
-        if structural_similarity(shown, group.state.picture) - quality >= options.refresh_gain:
+        if structural_similarity(rgb, group.key.shown) - quality >= options.refresh_gain:
             return group
         self._next_try = self._since_key + self._wait()
         return None
@@ -169,13 +163,13 @@ class Encoder:
     def _code_key(self, rgb: np.ndarray) -> _Group:
         coded = self._codec.encode(rgb, self._qp)
         # The decoder warps the decoded key picture, so that is what its parameters describe.
-        key = to_tensor(self._codec.decode(coded), self.device)
-        values = self._quantiser.quantise_key(self._analyse(key))
-        return _Group(coded, values, self._model.prepare(key, self._tensor(values)))
+        decoded = self._codec.decode(coded)
+        values = self._quantiser.quantise_key(self.backend.analyse(decoded))
+        return _Group(coded, values, self.backend.prepare(decoded, self._quantiser.dequantise(values)))
 
     def _start_group(self, rgb: np.ndarray, ticks: int, group: _Group | None = None) -> list[bytes]:
         units = self._flush_run()
-        coded, self._values, self._state = group or self._code_key(rgb)
+        coded, self._values, self._key = group or self._code_key(rgb)
         self._smoother.reset()
         self._since_key = 1
         self._next_try = self._wait()
@@ -185,9 +179,6 @@ class Encoder:
     def _flush_run(self) -> list[bytes]:
         run, self._run = self._run, []
         return [self.writer.parameters(run)] if run else []
-
-    def _tensor(self, values: list[int]) -> Tensor:
-        return torch.from_numpy(self._quantiser.dequantise(values))[None].to(self.device)
 
 
 def encode(
@@ -199,22 +190,34 @@ def encode(
     syntax: str = DEFAULT_SYNTAX,
     force: bool = False,
     progress: Callable[[int], None] = lambda pictures: None,
+    announce: Callable[[Backend], None] = lambda backend: None,
 ) -> StreamSummary:
     """Encode a video to a stream; either may be a path, `-` or a binary file object.
 
     carriage: `gfv`, or `avc`, `hevc`, `vvc` for an elementary stream with GFV messages; None goes by the suffix of
     ``target``. syntax: form of the messages, `am0334` or `aj0207`.
-    ``progress`` is called with the number of pictures done. Sound is not coded. Raises GfvcError and its kinds; the
+    ``progress`` is called with the number of pictures done, ``announce`` with the backend that will
+    run. Sound is not coded. Raises GfvcError and its kinds; the
     target appears only when it is whole, and an existing one is kept unless ``force``.
     """
     carriage = choose_carriage(target, carriage)
     with carriage_errors(target), VideoReader(source) as video, open_target(target, force=force) as out:
         encoder = Encoder(video.info, options, carriage=carriage, syntax=syntax)
+        announce(encoder.backend)
         out.write(encoder.header_bytes())
-        for count, picture in enumerate(video, 1):
-            for unit in encoder.push(picture):
+        count = 0
+
+        def code(analysed: tuple[TimedPicture, np.ndarray]) -> None:
+            nonlocal count
+            for unit in encoder.push(*analysed):
                 out.write(unit)
+            count += 1
             progress(count)
+
+        def analyse(picture: TimedPicture) -> Callable[[], tuple[TimedPicture, np.ndarray]]:
+            return lambda: (picture, encoder.backend.analyse(picture.rgb))
+
+        overlap(video, analyse, code, encoder.backend.workers)
         for unit in encoder.flush():
             out.write(unit)
         return encoder.tally.summary()

@@ -5,24 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
+from .backends.choice import AUTO, BACKENDS, DEVICES, choose_device
 from .errors import GfvcError
-from .models.registry import DEFAULT_FAMILY
+from .models.store import DEFAULT_FAMILY
 
-DEVICES = ("auto", "cpu", "cuda")
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one.
-
-    Raises GfvcError if CUDA is asked for and missing.
-    """
-    if name not in DEVICES:
-        raise GfvcError(f"device {name!r}, one of {', '.join(DEVICES)} expected")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise GfvcError("device cuda: this machine has no usable CUDA device; use --device cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+__all__ = ["AUTO", "BACKENDS", "DEVICES", "EncoderOptions", "choose_device"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +26,8 @@ class EncoderOptions:
     key_refresh: `auto` starts a new group where it pays off (see `refresh_*`) and at scene cuts, `off` does not;
     refresh_threshold: structural similarity of the generated picture under which a new key picture is tried;
     refresh_gain: by how much the new key picture must be better; refresh_wait_s: seconds between two tries;
-    run: pictures per unit, 1..256: more cost less and delay more; device: `auto`, `cpu`, `cuda`.
+    run: pictures per unit, 1..256: more cost less and delay more; device: `auto`, `cpu`, `cuda`;
+    backend: what runs the networks: `auto`, `ncnn`, `openvino`, `onnxruntime`, `torch`.
     """
 
     family: str = DEFAULT_FAMILY
@@ -57,6 +45,7 @@ class EncoderOptions:
     refresh_wait_s: float = 3.0
     run: int = 16
     device: str = "auto"
+    backend: str = AUTO
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -73,5 +62,8 @@ class EncoderOptions:
                 raise GfvcError(f"--{name.replace('_', '-')} {value}, {low}..{high} expected")
         if self.key_interval is not None and self.key_interval < 1:
             raise GfvcError(f"--key-interval {self.key_interval}, at least 1 expected")
+        for name, known in (("backend", BACKENDS), ("device", DEVICES)):
+            if getattr(self, name) not in known:
+                raise GfvcError(f"--{name} {getattr(self, name)!r}, one of {', '.join(known)} expected")
         if self.key_refresh not in ("auto", "off"):
             raise GfvcError(f"--key-refresh {self.key_refresh!r}, auto or off expected")

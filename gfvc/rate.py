@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from bitstream import StreamSummary
 
+from .backends.base import Backend
 from .carriage import DEFAULT_SYNTAX, choose_carriage, options_for
 from .encoder import encode
 from .errors import GfvcError
@@ -61,6 +62,7 @@ def encode_at_bitrate(
     syntax: str = DEFAULT_SYNTAX,
     force: bool = False,
     progress: Callable[[int], None] = lambda pictures: None,
+    announce: Callable[[Backend], None] = lambda backend: None,
 ) -> StreamSummary:
     """Encode a video file to a stream of at most ``kbps`` kbit/s in all, with key pictures as fine as that allows.
 
@@ -73,7 +75,9 @@ def encode_at_bitrate(
         raise GfvcError("--bitrate reads its input several times: a file is needed, not a pipe; or use --key-qp")
     # Opened first: a target that cannot be written is said before the minutes of trying.
     with open_target(target, force=force) as file:
-        summary, stream = _finest(source, kbps, options, carriage=carriage, syntax=syntax, progress=progress)
+        summary, stream = _finest(
+            source, kbps, options, carriage=carriage, syntax=syntax, progress=progress, announce=announce
+        )
         file.write(stream)
     return summary
 
@@ -86,6 +90,7 @@ def _finest(
     carriage: str,
     syntax: str,
     progress: Callable[[int], None],
+    announce: Callable[[Backend], None],
 ) -> tuple[StreamSummary, bytes]:
     """The largest stream of at most ``kbps`` among those tried."""
     sizes = _KeySizes(source, options)
@@ -95,7 +100,8 @@ def _finest(
     least = float("inf")
     for _ in range(MAX_TRIES):
         out = io.BytesIO()
-        summary = encode(source, out, replace(options, key_qp=qp), carriage=carriage, syntax=syntax, progress=progress)
+        tried = replace(options, key_qp=qp)
+        summary = encode(source, out, tried, carriage=carriage, syntax=syntax, progress=progress, announce=announce)
         least = min(least, summary.kbps_total)
         if summary.kbps_total <= kbps:
             if best is None or summary.kbps_total > best[0].kbps_total:

@@ -63,7 +63,8 @@ class VideoReader:
     not read.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | BinaryIO) -> None:
+    def __init__(self, source: str | os.PathLike[str] | BinaryIO | av.container.InputContainer) -> None:
+        """source: also an open container, a camera's for example, which is closed with this."""
         self.name = (
             "standard input" if source == PIPE else str(source) if isinstance(source, str | os.PathLike) else "input"
         )
@@ -72,7 +73,8 @@ class VideoReader:
         if source == PIPE:
             source = sys.stdin.buffer
         try:
-            self._container = av.open(source if hasattr(source, "read") else str(source))
+            opened = isinstance(source, av.container.InputContainer)
+            self._container = source if opened else av.open(source if hasattr(source, "read") else str(source))
         except (av.FFmpegError, OSError) as error:
             raise VideoError(f"{self.name}: cannot be opened as video: {error.strerror}") from None
         try:

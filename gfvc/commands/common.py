@@ -7,11 +7,16 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bitstream import StreamSummary
 from bitstream.carriage import CARRIAGES
 from bitstream.sei.messages import AM0334, SYNTAXES
+
+from ..backends.choice import AUTO, BACKENDS, DEVICES
+
+if TYPE_CHECKING:
+    from ..backends.base import Backend
 
 
 def print_json(value: Any, *, to_stderr: bool = False) -> None:
@@ -44,6 +49,36 @@ def add_carriage_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--syntax", choices=SYNTAXES, default=AM0334, help="form of the GFV messages' syntax (SPEC.md C.4.1)"
     )
+
+
+def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
+    """What runs the networks, and where."""
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default=AUTO,
+        help="what runs the networks; auto: the fastest that is installed, see `gfvc doctor`",
+    )
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where the networks run")
+
+
+class Announcer:
+    """Says which backend runs: on a terminal when work begins, in a result by `text` or `as_dict`."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._backend: Backend | None = None
+
+    def __call__(self, backend: Backend) -> None:
+        if not self._quiet and self._backend is None and sys.stderr.isatty():
+            print(f"gfvc: networks run in {backend.name} on {backend.device}", file=sys.stderr)
+        self._backend = backend
+
+    def text(self) -> str:
+        return f"networks in {self._backend.name} on {self._backend.device}" if self._backend else "no networks"
+
+    def as_dict(self) -> dict[str, str]:
+        return {"backend": self._backend.name, "device": self._backend.device} if self._backend else {}
 
 
 @contextlib.contextmanager

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from ..decoder import decode
 from ..files import PIPE
-from ..options import DEVICES
 from ..video import CONTAINERS
-from .common import print_json, progress_bar, whole_number
+from .common import Announcer, add_backend_arguments, print_json, progress_bar, whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,26 +20,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crf", type=whole_number(0, 51), default=10, help="quality of the H.264 that is written; 10 looks lossless"
     )
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="where the networks run")
+    add_backend_arguments(parser)
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output")
     parser.add_argument("--json", action="store_true", help="print the number of pictures as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar and no summary")
 
 
 def run(args: argparse.Namespace) -> int:
+    announcer = Announcer(quiet=args.quiet or args.json)
     with progress_bar("decode", quiet=args.quiet) as progress:
         count = decode(
             args.input,
             args.output,
             weights=args.weights,
             device=args.device,
+            backend=args.backend,
+            announce=announcer,
             crf=args.crf,
             force=args.force,
             progress=progress,
         )
     piped = args.output == PIPE
     if args.json:
-        print_json({"pictures": count}, to_stderr=piped)
+        print_json({"pictures": count} | announcer.as_dict(), to_stderr=piped)
     elif not args.quiet and not piped:
-        print(f"{count} pictures written to {args.output}")
+        print(f"{count} pictures written to {args.output} ({announcer.text()})")
     return 0

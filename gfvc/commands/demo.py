@@ -49,7 +49,15 @@ def run(args: argparse.Namespace) -> int:
         summary = encode(source, stream, options, force=True, progress=progress)
     encoded = time.perf_counter()
     with progress_bar("decode", quiet=args.quiet, total=summary.pictures) as progress:
-        decode(stream, decoded, weights=args.weights, device=args.device, force=True, progress=progress)
+        decode(
+            stream,
+            decoded,
+            weights=args.weights,
+            device=args.device,
+            backend=args.backend,
+            force=True,
+            progress=progress,
+        )
     finished = time.perf_counter()
     side_by_side(source, decoded, sheet)
     files = {"stream": str(stream), "decoded": str(decoded), "side_by_side": str(sheet)}

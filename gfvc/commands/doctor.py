@@ -38,11 +38,11 @@ def diagnose() -> tuple[dict[str, object], list[str]]:
     import av
     import torch
 
+    from ..backends.choice import ENGINES, choose_backend, missing
     from ..carriage import DEFAULT_CODEC
     from ..errors import GfvcError
     from ..key_picture import CODECS, decoder_name, encoder_name
     from ..models.registry import DEFAULTS, load_model
-    from ..options import choose_device
 
     problems = []
     codecs = {name: {"encoder": encoder_name(name), "decoder": decoder_name(name)} for name in CODECS}
@@ -56,12 +56,15 @@ def diagnose() -> tuple[dict[str, object], list[str]]:
         except GfvcError as error:
             models[family] = None
             problems.append(str(error))
+    backend, device = choose_backend()
     found = {
         "gfvc": __version__,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores",
         "torch": torch.__version__,
-        "device": str(choose_device("auto")),
+        "device": device,
+        "backend": backend,
+        "backends": {name: None if missing(name) else _version(name) for name in ENGINES},
         "threads": torch.get_num_threads(),
         "av": av.__version__,
         "ffmpeg_libavcodec": ".".join(map(str, av.library_versions["libavcodec"])),
@@ -77,8 +80,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(found | {"problems": problems})
         return 1 if problems else 0
-    for name in ("gfvc", "python", "machine", "torch", "device", "threads", "av", "ffmpeg_libavcodec"):
+    for name in ("gfvc", "python", "machine", "torch", "backend", "device", "threads", "av", "ffmpeg_libavcodec"):
         print(f"{name:18} {found[name]}")
+    for name, version in found["backends"].items():
+        extra = "" if version or name == "torch" else f": pip install 'gfvc[{name}]'"
+        print(f"backend {name:10} {version or 'not installed'}{extra}")
     for name, roles in found["key_codecs"].items():
         hint = ""
         if roles["encoder"] is None:

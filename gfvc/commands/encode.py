@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from ..carriage import DEFAULT_CODEC
@@ -10,16 +11,24 @@ from ..encoder import encode
 from ..errors import GfvcError
 from ..files import PIPE
 from ..key_picture import CODECS
-from ..models.families import FAMILIES
-from ..options import DEVICES, EncoderOptions
+from ..models.store import DEFAULTS
+from ..options import EncoderOptions
 from ..rate import encode_at_bitrate
-from .common import add_carriage_arguments, print_json, print_summary, progress_bar, whole_number
+from .common import (
+    Announcer,
+    add_backend_arguments,
+    add_carriage_arguments,
+    print_json,
+    print_summary,
+    progress_bar,
+    whole_number,
+)
 
 
 def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `EncoderOptions`."""
     defaults = EncoderOptions()
-    parser.add_argument("--family", choices=sorted(FAMILIES), default=defaults.family, help="kind of facial parameters")
+    parser.add_argument("--family", choices=sorted(DEFAULTS), default=defaults.family, help="kind of facial parameters")
     parser.add_argument("--weights", type=Path, help="safetensors file to use instead of the family's default model")
     parser.add_argument(
         "--key-codec",
@@ -94,7 +103,7 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="pictures per unit: 1 has the least delay, more cost less",
     )
-    parser.add_argument("--device", choices=DEVICES, default=defaults.device, help="where the networks run")
+    add_backend_arguments(parser)
 
 
 def options_from(args: argparse.Namespace) -> EncoderOptions:
@@ -118,6 +127,7 @@ def options_from(args: argparse.Namespace) -> EncoderOptions:
         refresh_wait_s=args.refresh_wait_s,
         run=args.run_length,
         device=args.device,
+        backend=args.backend,
     )
 
 
@@ -143,15 +153,18 @@ def run(args: argparse.Namespace) -> int:
     options = options_from(args)
     if args.bitrate is not None and args.key_qp is not None:
         raise GfvcError("--bitrate and --key-qp: one of them, not both")
+    announcer = Announcer(quiet=args.quiet or args.json)
     with progress_bar("encode", quiet=args.quiet) as progress:
         carriage = {"carriage": args.carriage, "syntax": args.syntax, "force": args.force, "progress": progress}
+        carriage |= {"announce": announcer}
         if args.bitrate is None:
             summary = encode(args.input, args.output, options, **carriage)
         else:
             summary = encode_at_bitrate(args.input, args.output, args.bitrate, options, **carriage)
     piped = args.output == PIPE
     if args.json:
-        print_json(summary.as_dict(), to_stderr=piped)
+        print_json(summary.as_dict() | announcer.as_dict(), to_stderr=piped)
     elif not args.quiet:
         print_summary(summary, to_stderr=piped)
+        print(announcer.text(), file=sys.stderr if piped else sys.stdout)
     return 0

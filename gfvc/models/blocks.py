@@ -5,6 +5,8 @@ No normalisation layers: nothing to fold, and no batch statistics.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -50,6 +52,14 @@ class Up(nn.Module):
         return F.relu(self.conv(F.relu(x + self.skip(skip))))
 
 
+def pick(points: Tensor, indices: Sequence[int]) -> Tensor:
+    """The points of ``indices``: [B, K, 2] -> [B, N, 2].
+
+    Slices, not indexing by a list: that is a gather of many kinds in exported graphs, and some engines have none.
+    """
+    return torch.cat([points[:, index : index + 1] for index in indices], dim=1)
+
+
 def picture_grid(height: int, width: int, like: Tensor) -> Tensor:
     """Sample centres of a picture in normalised coordinates, x then y: [height, width, 2], -1..1, on the device of
     ``like``."""
@@ -60,8 +70,8 @@ def picture_grid(height: int, width: int, like: Tensor) -> Tensor:
 
 def soft_argmax(logits: Tensor) -> Tensor:
     """Expected position of softmax(logits): [B, K, H, W] -> [B, K, 2], normalised x, y."""
-    batch, points, height, width = logits.shape
-    weights = torch.softmax(logits.float().flatten(2), dim=2).view(batch, points, height, width)
+    height, width = logits.shape[-2:]
+    weights = torch.softmax(logits.float().flatten(2), dim=2).unflatten(2, (height, width))
     grid = picture_grid(height, width, weights)
     return torch.stack(((weights.sum(2) * grid[0, :, 0]).sum(2), (weights.sum(3) * grid[:, 0, 1]).sum(2)), dim=-1)
 

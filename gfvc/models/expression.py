@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .blocks import gaussian_maps
+from .blocks import gaussian_maps, pick
 from .points import index_of
 
 EXPRESSION_MAPS = 8
@@ -27,13 +27,13 @@ def expression_maps(source: Tensor, driving: Tensor, size: int) -> Tensor:
     Around the driving mouth: its opening and width in the key and in the driving picture; around the driving eyes:
     opening in both, and the iris' way from the one to the other, against its lids.
     """
-    centre = driving[:, [*_LIPS, *_CORNERS]].mean(1, keepdim=True)
+    centre = pick(driving, (*_LIPS, *_CORNERS)).mean(1, keepdim=True)
     mouth = torch.stack([_between(points, *pair) for pair in (_LIPS, _CORNERS) for points in (source, driving)], dim=1)
     maps = [gaussian_maps(centre, size, 0.14) * (_SCALE * mouth)[..., None, None]]
     eyes = 0
     for upper, lower, iris in _EYES:
-        centre = driving[:, [upper, lower]].mean(1, keepdim=True)
-        gaze = [points[:, iris] - points[:, [upper, lower]].mean(1) for points in (source, driving)]
+        centre = pick(driving, (upper, lower)).mean(1, keepdim=True)
+        gaze = [points[:, iris] - pick(points, (upper, lower)).mean(1) for points in (source, driving)]
         openings = torch.stack((_between(source, upper, lower), _between(driving, upper, lower)), dim=1)
         values = torch.cat((openings, gaze[1] - gaze[0]), dim=1)
         eyes = eyes + gaussian_maps(centre, size, 0.08) * (_SCALE * values)[..., None, None]

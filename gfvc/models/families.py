@@ -5,37 +5,19 @@ Encoder, decoder and bitstream know none of them by name.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
 from .analysis import CompactAnalysis, KeypointAnalysis
 from .code import FEATURE, CompactDecoder
+from .groups import ParameterGroup
 from .layered import LayeredState, LayeredSynthesis
 from .points import EYES, MOUTH, OUTLINE, POINT_COUNT, POSE
 from .portrait import PortraitState, PortraitSynthesis
 from .synthesis import KeyState, Synthesis
 
-# Weights state which generation of networks they are for; those that do not are of the first.
 _SYNTHESES: dict[int, type[nn.Module]] = {1: Synthesis, 2: LayeredSynthesis, 3: PortraitSynthesis}
-GENERATIONS = tuple(_SYNTHESES)
 GENERATION = 3
-
-
-class ParameterGroup(NamedTuple):
-    """A run of parameters that share a quantiser step and entropy-coding contexts.
-
-    count: number of values; components: values per element (2 for x, y); step_index: default quantiser step, see
-    `bitstream.step_size`; follows: the values move with those of the first group; dead_zone: default, in steps.
-    """
-
-    name: str
-    count: int
-    components: int
-    step_index: int
-    follows: bool = False
-    dead_zone: float = 1.0
 
 
 class FaceModel(nn.Module):

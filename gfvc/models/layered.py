@@ -114,7 +114,7 @@ class LayeredSynthesis(nn.Module):
             features = F.interpolate(features, size=(height // 4, width // 4), mode="bilinear", align_corners=False)
         quarter = warp(state.quarter.float(), resize_grid(motion.grid, height // 4, width // 4))
         x = self.blocks(self.fuse(torch.cat((quarter, features, state.still), dim=1)))
-        x = F.relu(F.pixel_shuffle(self.to_half(F.relu(x)), 2))
+        x = F.pixel_shuffle(F.relu(self.to_half(F.relu(x))), 2)
         grid = resize_grid(motion.grid, height // 2, width // 2)
         half = warp(state.half.float(), grid)
         x = F.relu(self.fuse_half(torch.cat((x, half), dim=1)))
@@ -123,7 +123,7 @@ class LayeredSynthesis(nn.Module):
         moved = warp(state.picture, resize_grid(grid, height, width), self.sampling)
         x = F.pixel_shuffle(self.to_picture(x), 2).float()
         still = F.interpolate(motion.still, size=(height, width), mode="bilinear", align_corners=False)
-        logits = torch.cat((torch.zeros_like(still), x[:, 3:4] + 1, x[:, 4:] + 6 * still - 3), dim=1)
+        logits = torch.cat((0 * still, x[:, 3:4] + 1, x[:, 4:] + 6 * still - 3), dim=1)
         shares = torch.softmax(_LOGIT_BOUND * torch.tanh(logits / _LOGIT_BOUND), dim=1)
         generate, move, rest = hard_shares(shares, self.least_share).split(1, dim=1)
         new = x[:, :3] + 0.5

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import Down, ResidualBlock, Up, picture_grid, soft_argmax, warp
+from .blocks import Down, ResidualBlock, Up, pick, picture_grid, soft_argmax, warp
 from .points import MIRROR, index_of
 from .resample import reduce_picture
 
@@ -64,14 +64,14 @@ def region_frame(points: Tensor, region: Region) -> Frame:
 
     The face's size is the mean of its height and width, of which a turn of the head shortens one only.
     """
-    down = points[:, _DOWN[1]] - points[:, _DOWN[0]]
-    across = points[:, _ACROSS[1]] - points[:, _ACROSS[0]]
+    down = pick(points, _DOWN[1:]) - pick(points, _DOWN[:1])
+    across = pick(points, _ACROSS[1:]) - pick(points, _ACROSS[:1])
     height = down.norm(dim=-1, keepdim=True).clamp(min=1e-3)
     size = 0.5 * (height + across.norm(dim=-1, keepdim=True)).clamp(min=0.1)
     down = down / height * size * region.half_side
-    right = torch.stack((down[:, 1], -down[:, 0]), dim=-1)
-    centre = points[:, list(region.points)].mean(1, keepdim=True)
-    return Frame(centre, (-right if region.mirrored else right)[:, None], down[:, None])
+    right = torch.cat((down[..., 1:], -down[..., :1]), dim=-1)
+    centre = pick(points, region.points).mean(1, keepdim=True)
+    return Frame(centre, -right if region.mirrored else right, down)
 
 
 class LocalPoints(nn.Module):
@@ -105,10 +105,13 @@ class LocalRefinement(nn.Module):
 
     def forward(self, pictures: Tensor, points: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in 0..1 and their points [B, K, 2] -> better points [B, K, 2]."""
-        refined = points.clone()
+        # Put together from slices: every engine has those, and not all can write into the middle of a tensor.
+        refined = list(points.split(1, dim=1))
         for region, frame, found in self.look(pictures, points):
-            refined[:, list(region.points)] = frame.to_picture(found).to(refined.dtype)
-        return refined
+            better = frame.to_picture(found).to(points.dtype).split(1, dim=1)
+            for index, point in zip(region.points, better, strict=True):
+                refined[index] = point
+        return torch.cat(refined, dim=1)
 
     def look(self, pictures: Tensor, points: Tensor) -> list[tuple[Region, Frame, Tensor]]:
         """Each region, its square and the points found there, [B, N, 2] in the square's coordinates."""
@@ -120,6 +123,5 @@ class LocalRefinement(nn.Module):
             warp(source, frame.to_picture(grid).unflatten(1, (CROP_SIZE, CROP_SIZE)).to(source.dtype))
             for frame in frames
         ]
-        eyes = self.eye(torch.cat(squares[1:]))
-        found = (self.mouth(squares[0]), *eyes.chunk(len(EYE_REGIONS)))
+        found = (self.mouth(squares[0]), *(self.eye(square) for square in squares[1:]))
         return list(zip(regions, frames, found, strict=True))

@@ -145,7 +145,7 @@ class PortraitSynthesis(nn.Module):
             features = F.interpolate(features, size=(height // 4, width // 4), mode="bilinear", align_corners=False)
         quarter = warp(state.quarter.float(), resize_grid(grid, height // 4, width // 4))
         x = self.blocks(self.fuse(torch.cat((quarter, features, state.still), dim=1)))
-        x = F.relu(F.pixel_shuffle(self.to_half(F.relu(x)), 2))
+        x = F.pixel_shuffle(F.relu(self.to_half(F.relu(x))), 2)
         grid = resize_grid(grid, height // 2, width // 2)
         # Where the person is now: the prior of the mix.
         person = F.interpolate(warp(state.mask, grid), size=(height, width), mode="bilinear", align_corners=False)
@@ -156,7 +156,7 @@ class PortraitSynthesis(nn.Module):
         moved = warp(state.picture, resize_grid(grid, height, width), self.sampling)
         x = F.pixel_shuffle(self.to_picture(x), 2).float()
         certain = 8 * person - 4
-        logits = torch.cat((torch.full_like(person, -1.0), x[:, 3:4] + certain, x[:, 4:] - certain), dim=1)
+        logits = torch.cat((0 * person - 1, x[:, 3:4] + certain, x[:, 4:] - certain), dim=1)
         shares = torch.softmax(_LOGIT_BOUND * torch.tanh(logits / _LOGIT_BOUND), dim=1)
         generate, move, rest = hard_shares(shares, self.least_share).split(1, dim=1)
         new = x[:, :3] + 0.5

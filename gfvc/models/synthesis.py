@@ -36,9 +36,8 @@ def affine_fit(source: Tensor, driving: Tensor, ridge: float = 0.05) -> tuple[Te
     cross = (s[..., :, None] * d[..., None, :]).sum(1) + eye
     gram = (d[..., :, None] * d[..., None, :]).sum(1) + eye
     # The 2x2 inverse is written out: it exports to every engine.
-    a, b, c, e = gram[:, 0, 0], gram[:, 0, 1], gram[:, 1, 0], gram[:, 1, 1]
-    adjugate = torch.stack((torch.stack((e, -b), -1), torch.stack((-c, a), -1)), -2)
-    inverse = adjugate / (a * e - b * c)[:, None, None]
+    a, b, c, e = gram[:, :1, :1], gram[:, :1, 1:], gram[:, 1:, :1], gram[:, 1:, 1:]
+    inverse = torch.cat((torch.cat((e, -b), 2), torch.cat((-c, a), 2)), 1) / (a * e - b * c)
     return (cross[..., :, :, None] * inverse[..., None, :, :]).sum(2), source_centre, driving_centre
 
 
@@ -80,8 +79,7 @@ class DenseMotion(nn.Module):
         def head_motion(position: Tensor) -> Tensor:
             return ((position - driving_centre)[..., None, :] * matrix[:, None]).sum(-1) + source_centre
 
-        rest = grid.view(1, -1, 2).expand(source.shape[0], -1, -1)
-        head = head_motion(rest)
+        head = head_motion(grid.view(1, -1, 2))
         shift = source - torch.cat((head_motion(driving[:, :FACE_COUNT]), driving[:, FACE_COUNT:]), dim=1)
         head_map = head.unflatten(1, (MOTION_SIZE, MOTION_SIZE))
         bumps = gaussian_maps(driving, MOTION_SIZE, 0.1)
@@ -95,15 +93,16 @@ class DenseMotion(nn.Module):
         features = self.up3(self.res2(self.up2(self.res1(self.up1(at8, at16)), at32)), x)
 
         face = gaussian_maps(driving_centre, MOTION_SIZE, 0.5)
-        prior = torch.cat((torch.zeros_like(face), 6 * face - 2, 6 * bumps - 4), dim=1)
+        # Not zeros_like: a tracer takes that for a constant of the example's batch.
+        prior = torch.cat((0 * face, 6 * face - 2, 6 * bumps - 4), dim=1)
         weights = torch.softmax(prior + self.mix(features).float(), dim=1)
         still, rigid = weights[:, :1], 1 - weights[:, :1]
         # Candidates share the rest and head motions; implicit points move with the rest, explicit ones with the head.
         implicit = weights[:, 2 + FACE_COUNT :].sum(1, keepdim=True)
         still, rigid = still + implicit, rigid - implicit
-        shifts = torch.stack([(weights[:, 2:] * shift[..., axis, None, None]).sum(1) for axis in (0, 1)], dim=-1)
-        flow = still.squeeze(1)[..., None] * grid + rigid.squeeze(1)[..., None] * head_map + shifts
-        flow = flow + 0.1 * self.residual(features).float().permute(0, 2, 3, 1)
+        shifts = [(weights[:, 2:] * shift[:, :, axis : axis + 1, None]).sum(1, keepdim=True) for axis in (0, 1)]
+        flow = still * grid.permute(2, 0, 1) + rigid * head_map.permute(0, 3, 1, 2) + torch.cat(shifts, dim=1)
+        flow = (flow + 0.1 * self.residual(features).float()).permute(0, 2, 3, 1)
         if self.expression:
             features = torch.cat((features, seen[-1].to(features.dtype)), dim=1)
         return Motion(flow, features, still)

@@ -47,6 +47,7 @@ def stream(small_stream, tmp_path_factory):
 def test_encode_info_and_decode_agree(tmp_path, small_clip):
     target, video = tmp_path / "a.gfv", tmp_path / "a.mp4"
     summary = result("encode", small_clip, target, "--json", "--key-interval", 5, "--family", "compact")
+    assert {name: summary.pop(name) for name in ("backend", "device")} == {"backend": "torch", "device": "cpu"}
     assert set(summary) == STABLE
     assert summary["size_bytes"] == target.stat().st_size
     assert (summary["pictures"], summary["key_pictures"], summary["family"]) == (12, 3, "compact")
@@ -55,7 +56,7 @@ def test_encode_info_and_decode_agree(tmp_path, small_clip):
     assert report["error"] is None
     assert [group["first_picture"] for group in report["groups"]] == [0, 5, 10]
     assert sum(unit["size_bytes"] for unit in report["units"]) + report["header_bytes"] == summary["size_bytes"]
-    assert result("decode", target, video, "--json") == {"pictures": 12}
+    assert result("decode", target, video, "--json") == {"pictures": 12, "backend": "torch", "device": "cpu"}
     assert len(read_clip(video)) == 12
     assert read_times(video) == read_times(small_clip)
 

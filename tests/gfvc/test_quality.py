@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
-from gfvc.quality import picture_change, structural_similarity, to_rgb8, to_tensor
+from gfvc.quality import luma, to_rgb8, to_tensor
+from gfvc.similarity import picture_change, structural_similarity
 
 CPU = torch.device("cpu")
 SIZES = [(64, 64), (66, 90), (256, 256), (300, 257)]
@@ -22,7 +24,7 @@ def picture(height, width, seed=0):
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_equal_pictures_have_similarity_one(height, width):
-    shown = to_tensor(picture(height, width), CPU)
+    shown = picture(height, width)
     assert structural_similarity(shown, shown) == pytest.approx(1, abs=1e-4)
 
 
@@ -31,9 +33,7 @@ def test_similarity_falls_as_noise_grows(height, width):
     original = picture(height, width)
     noise = np.random.default_rng(1).normal(0, 1, original.shape)
     scores = [
-        structural_similarity(
-            to_tensor(original, CPU), to_tensor(np.clip(original + sigma * noise, 0, 255).astype(np.uint8), CPU)
-        )
+        structural_similarity(original, np.clip(original + sigma * noise, 0, 255).astype(np.uint8))
         for sigma in (0, 10, 30, 90)
     ]
     assert scores == sorted(scores, reverse=True)
@@ -41,24 +41,43 @@ def test_similarity_falls_as_noise_grows(height, width):
 
 
 def test_similarity_does_not_depend_on_the_order():
-    a, b = to_tensor(picture(64, 64), CPU), to_tensor(picture(64, 64, seed=3), CPU)
+    a, b = picture(64, 64), picture(64, 64, seed=3)
     assert structural_similarity(a, b) == pytest.approx(structural_similarity(b, a), abs=1e-6)
 
 
 def test_inverted_picture_has_negative_similarity():
-    shown = to_tensor(picture(64, 64), CPU)
-    assert structural_similarity(shown, 1 - shown) < 0
+    shown = picture(64, 64)
+    assert structural_similarity(shown, 255 - shown) < 0
+
+
+@pytest.mark.parametrize(("height", "width"), [(256, 256), (300, 257), (66, 90)])
+def test_similarity_is_that_of_the_definition(height, width):
+    """Wang et al. (2004) on luma reduced to about 128, in torch, window by window."""
+    original = picture(height, width)
+    other = np.roll(original, 2, axis=1)
+
+    def reduced(rgb):
+        grey = luma(torch.from_numpy(rgb).permute(2, 0, 1)[None].double() / 255)
+        factor = max(1, min(height, width) // 128)
+        return functional.avg_pool2d(grey, factor)
+
+    a, b = (functional.unfold(reduced(rgb), 8, stride=4)[0] for rgb in (original, other))
+    mean_a, mean_b = a.mean(0), b.mean(0)
+    covariance = ((a - mean_a) * (b - mean_b)).mean(0)
+    score = (2 * mean_a * mean_b + 1e-4) * (2 * covariance + 9e-4)
+    score /= (mean_a**2 + mean_b**2 + 1e-4) * (a.var(0, unbiased=False) + b.var(0, unbiased=False) + 9e-4)
+    assert structural_similarity(original, other) == pytest.approx(float(score.mean()), abs=1e-6)
 
 
 def test_picture_change_is_zero_for_equal_and_one_from_black_to_white():
-    black, white = torch.zeros(1, 3, 128, 128), torch.ones(1, 3, 128, 128)
+    black, white = np.zeros((128, 128, 3), np.uint8), np.full((128, 128, 3), 255, np.uint8)
     assert picture_change(black, black) == 0
     assert picture_change(black, white) == pytest.approx(1, abs=1e-5)
 
 
 def test_picture_change_is_the_mean_luma_difference():
-    shown = torch.full((1, 3, 64, 64), 0.25)
-    assert picture_change(shown, shown + 0.1) == pytest.approx(0.1, abs=1e-5)
+    shown = np.full((64, 64, 3), 64, np.uint8)
+    assert picture_change(shown, shown + 51) == pytest.approx(0.2, abs=1e-5)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (67, 101), (65, 66), (90, 67)])

@@ -11,19 +11,19 @@ from safetensors.torch import load_file, save_file
 
 from bitstream import Colour
 from gfvc import Encoder, EncoderOptions, GfvcError, ModelError, VideoInfo
-from gfvc.models import registry
+from gfvc.models import store
 from gfvc.models.families import FAMILIES
 from gfvc.models.registry import cards, load_for_stream, load_model, save_weights
 
-NAME = registry.DEFAULTS["keypoints2d"]
+NAME = store.DEFAULTS["keypoints2d"]
 
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
     """A copy of the folder of shipped weights, used in place of it."""
     folder = tmp_path / "weights"
-    shutil.copytree(registry.WEIGHTS_FOLDER, folder)
-    monkeypatch.setattr(registry, "WEIGHTS_FOLDER", folder)
+    shutil.copytree(store.WEIGHTS_FOLDER, folder)
+    monkeypatch.setattr(store, "WEIGHTS_FOLDER", folder)
     return folder
 
 
@@ -58,7 +58,7 @@ def test_truncated_weights_are_not_safetensors(tmp_path, shipped):
 
 
 def test_weights_of_another_family_are_refused(shipped):
-    other = shipped / f"{registry.DEFAULTS['compact']}.safetensors"
+    other = shipped / f"{store.DEFAULTS['compact']}.safetensors"
     with pytest.raises(ModelError, match="weights of family compact, keypoints2d expected"):
         load_model("keypoints2d", weights=other)
 
@@ -78,7 +78,7 @@ def test_missing_tensor_is_refused(tmp_path, shipped):
 
 
 def test_large_file_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "MAX_WEIGHT_BYTES", 1000)
+    monkeypatch.setattr(store, "MAX_WEIGHT_BYTES", 1000)
     (tmp_path / "a.safetensors").write_bytes(bytes(1001))
     with pytest.raises(ModelError, match="1001 bytes, at most 1000"):
         load_model("keypoints2d", weights=tmp_path / "a.safetensors")
