@@ -62,11 +62,14 @@ class PersonNetwork(nn.Module):
     def forward(self, pictures: Tensor) -> Person:
         small = reduce_picture(pictures, PERSON_SIZE)
         mask = self.find(small * 2 - 1).float()
-        known = 1 - spread(torch.sigmoid(mask.detach()))
+        share = torch.sigmoid(mask.detach())
+        known = 1 - spread(share)
         filled = fill(small, known)
         seen = torch.cat((filled * 2 - 1, (small * 2 - 1) * known, known), dim=1)
         drawn = filled + 0.5 * self.correct(seen).float()
+        # What may be either is no source of the fill, and is not filled.
+        person = ((F.max_pool2d(share, 3, 1, 1) - 0.4) * 5).clamp(0, 1)
         height, width = pictures.shape[-2:]
-        large = F.interpolate(torch.cat((drawn, known), 1), size=(height, width), mode="bilinear", align_corners=False)
-        known = large[:, 3:]
-        return Person(mask, (known * pictures + (1 - known) * large[:, :3]).clamp(0, 1))
+        large = F.interpolate(torch.cat((drawn, person), 1), size=(height, width), mode="bilinear", align_corners=False)
+        person = large[:, 3:]
+        return Person(mask, (person * large[:, :3] + (1 - person) * pictures).clamp(0, 1))

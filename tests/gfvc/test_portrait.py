@@ -9,7 +9,7 @@ from gfvc.models.blocks import picture_grid
 from gfvc.models.field import motion_field, solve
 from gfvc.models.fill import fill, spread
 from gfvc.models.person import PERSON_SIZE, PersonNetwork
-from gfvc.models.points import MOUTH_SLICE, POINT_COUNT
+from gfvc.models.points import FACE_COUNT, MOUTH_SLICE, POINT_COUNT, index_of
 from gfvc.models.portrait import PortraitSynthesis
 
 
@@ -41,20 +41,55 @@ def test_points_that_rest_move_nothing(points):
     assert torch.allclose(motion_field(points, points, positions), positions.expand(2, -1, -1), atol=1e-6)
 
 
-def test_field_follows_the_points(points, generator):
-    driving = points + 0.1 * torch.rand(2, POINT_COUNT, 2, generator=generator)
-    at_points = torch.stack([motion_field(points, driving, row)[index] for index, row in enumerate(driving)])
-    before, after = (driving - points).norm(dim=-1), (at_points - points).norm(dim=-1)
-    assert after.mean() < 0.3 * before.mean()
+@pytest.fixture
+def person():
+    """Key points of a face of height 0.6 around the middle, shoulders at 0.8 below: [1, K, 2]."""
+    generator = torch.Generator().manual_seed(7)
+    points = (torch.rand(1, POINT_COUNT, 2, generator=generator) - 0.5) * 0.5
+    for name, place in {
+        "forehead": (0.0, -0.3),
+        "chin": (0.0, 0.3),
+        "crown": (0.0, -0.5),
+        "right_shoulder": (-0.6, 0.8),
+        "left_shoulder": (0.6, 0.8),
+    }.items():
+        points[0, index_of(name)[0]] = torch.tensor(place)
+    return points
+
+
+def test_field_follows_the_points_of_the_face(person, generator):
+    driving = person + 0.1 * torch.rand(1, POINT_COUNT, 2, generator=generator)
+    at_points = motion_field(person, driving, driving[0])
+    before, after = (driving - person).norm(dim=-1), (at_points - person).norm(dim=-1)
+    assert after[:, :FACE_COUNT].mean() < 0.3 * before[:, :FACE_COUNT].mean()
     # Mouth and eyes are taken at their word.
     assert after[:, MOUTH_SLICE].mean() < 0.15 * before[:, MOUTH_SLICE].mean()
 
 
-def test_a_shift_of_all_points_shifts_what_is_between_them(points):
+def test_a_shift_of_all_points_shifts_head_and_body(person):
     shift = torch.tensor([0.2, -0.1])
-    middle = torch.zeros(1, 2)
-    moved = motion_field(points - shift, points, middle)
-    assert torch.allclose(moved[:, 0], (middle - shift).expand(2, 2), atol=0.02)
+    positions = torch.tensor([[0.0, 0.0], [0.0, 0.9]])
+    moved = motion_field(person - shift, person, positions)[0]
+    assert torch.allclose(moved, positions - shift, atol=0.03)
+
+
+def test_a_body_rests_below_a_moving_head(person):
+    driving = person.clone()
+    driving[:, :FACE_COUNT] += torch.tensor([0.15, 0.0])
+    # The shoulders tremble by less than what counts.
+    driving[:, index_of("left_shoulder")[0]] += 0.01
+    positions = torch.tensor([[-0.3, 0.8], [0.0, 0.95], [0.5, 0.9]])
+    assert torch.equal(motion_field(person, driving, positions)[0], positions)
+    assert (motion_field(person, driving, torch.zeros(1, 2)).norm() > 0.1).all()
+
+
+def test_the_body_moves_with_the_shoulders(person):
+    driving = person.clone()
+    left = index_of("left_shoulder")[0]
+    driving[0, left] += torch.tensor([0.0, 0.2])
+    right_side, left_side = motion_field(person, driving, torch.tensor([[-0.6, 0.9], [0.6, 0.9]]))[0]
+    assert torch.allclose(right_side, torch.tensor([-0.6, 0.9]), atol=0.01)
+    assert left_side[1] == pytest.approx(0.9 - 0.2 + 0.024, abs=0.01)
 
 
 def test_fill_keeps_what_is_known_and_does_not_look_at_what_is_not(generator):
