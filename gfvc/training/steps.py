@@ -222,6 +222,8 @@ class PointsStep(Step):
         losses = {
             "face": 10 * point_loss(points[:, :FACE_COUNT], marks[:, :FACE_COUNT]),
             "outline": 10 * point_loss(points[:, OUTLINE_SLICE], marks[:, OUTLINE_SLICE]),
+            # Where a shoulder is, is hard to tell; that it rests below a moving head must be right.
+            "motion": 20 * point_loss(*(driving - key for key, driving in (x.chunk(2) for x in (points, marks)))),
         }
         return self.result(losses, pictures)
 
