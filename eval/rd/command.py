@@ -17,7 +17,7 @@ from typing import Any
 import av
 from tqdm import tqdm
 
-from datasets import weights
+from datasets import manifest, weights
 from datasets.clips import ClipError, list_clips
 from gfvc.cli import OneLineParser
 from gfvc.commands.common import whole_number
@@ -39,7 +39,13 @@ PACKAGES = ("numpy", "torch", "av", "piq", "lpips", "bjontegaard", "face-alignme
 
 def parser() -> argparse.ArgumentParser:
     made = OneLineParser(prog="python -m eval rd", description=__doc__.splitlines()[0])
-    made.add_argument("--clips", type=Path, required=True, metavar="DIR", help="folder of face videos, or one video")
+    made.add_argument(
+        "--clips",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of face videos, one video, or a manifest (.csv)",
+    )
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="results; the cache is in DIR/cache")
     made.add_argument(
         "--conditions", default="default", metavar="FILE", help="TOML file, or a name in eval/conditions (default)"
@@ -62,13 +68,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def find_clips(folder: Path) -> dict[str, Path]:
-    """Clip name -> file; names are paths below ``folder`` without suffix.
+    """Clip name -> file of a folder (names are paths below it without suffix), a manifest (.csv) or one video.
 
     Raises GfvcError if there is none.
     """
-    if folder.is_file():
-        return {folder.stem: folder}
     try:
+        if folder.suffix.lower() == ".csv":
+            return manifest.clips(folder)
+        if folder.is_file():
+            return {folder.stem: folder}
         return {path.relative_to(folder).with_suffix("").as_posix(): path for path in list_clips(folder)}
     except ClipError as error:
         raise GfvcError(f"--clips {error}") from None

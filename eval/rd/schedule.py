@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -70,6 +71,7 @@ def ray_cluster(
         import ray
     except ModuleNotFoundError:
         raise GfvcError("--ray: Ray is not installed: pip install gfvc[ray]") from None
+    _check_reachable(address)
     root = Path(__file__).resolve().parents[2]
     packages = [str(root / name) for name in ("gfvc", "bitstream", "datasets", "eval")]
     try:
@@ -93,6 +95,20 @@ def ray_cluster(
         )
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself tries for more than a minute.
+
+    Raises GfvcError if nothing listens at HOST:PORT; other forms of address are left to Ray.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise GfvcError(f"--ray {address}: no cluster there ({error}); start one with ray start --head") from None
 
 
 def _got(ray: Any, reference: Any) -> work.Outcome | Exception:

@@ -32,8 +32,8 @@ carriages = ["gfv", "hevc"]
 key_qps = { gfv = [30, 50, 62], hevc = [40, 48] }
 reference_qp = 50
 [anchors.x264]
-qps = [41, 46, 51]
-half_qps = [48]
+qps = [53, 58, 63]
+half_qps = [60]
 [anchors.vvenc]
 qps = [50]
 [metrics]
@@ -134,7 +134,7 @@ def test_summary_says_how_it_was_made(out):
     summary = json.loads((out / "summary.json").read_text())
     assert summary["conditions"]["gfvc"]["key_qps"]["gfv"] == [30, 50, 62]
     assert "--key-qp 50" in summary["points"]["gfvc-compact-qp50"]
-    assert "bframes=0" in summary["points"]["x264-half-qp48"]
+    assert "bframes=0" in summary["points"]["x264-half-qp60"]
     assert {"torch", "piq", "bjontegaard"} <= set(summary["versions"])
     assert set(summary["clips"]) == {"id1/a", "b"}
     assert summary["failures"] == {}
@@ -253,7 +253,7 @@ def test_one_failure_does_not_end_the_run(material, tmp_path, monkeypatch, capsy
     command[2] = str(clips)
     assert entry.main([*command, "--carriages", "gfv"]) == 1
     captured = capsys.readouterr()
-    assert "failed: bad: x264-qp41: VideoError" in captured.err
+    assert "failed: bad: x264-qp53: VideoError" in captured.err
     assert (tmp_path / "out" / "report.html").exists()
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert len(summary["failures"]) == 7
