@@ -91,7 +91,7 @@ ANCHORS: dict[str, Anchor] = {
         ".obu",
         70,
         "yuv420p",
-        {"preset": "2"},
+        {"preset": "3"},
         "svtav1-params",
         "crf={qp}:pred-struct=1:hierarchical-levels=2:lookahead=0:keyint=-1:scd=0:enable-cdef=0:enable-restoration=0:lp=1",
     ),

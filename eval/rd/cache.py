@@ -75,7 +75,11 @@ class Cache:
     @functools.cache  # noqa: B019 - one cache object a run
     def _metric_file(self, name: str) -> str:
         files = [weights.sha256_of(weights.find(file, self.weights_dir)) for file in METRICS[name].files]
-        made_by = [sources(_METRIC_SOURCES), files, [version(package) for package in ("piq", "lpips", "torch")]]
+        made_by = [
+            sources(_METRIC_SOURCES),
+            files,
+            [version(package) for package in ("piq", "pytorch-msssim", "lpips", "torch")],
+        ]
         return f"{name}-{digest(made_by)}.json"
 
     def coded(self, place: Path) -> dict[str, Any] | None:

@@ -34,7 +34,7 @@ from .metrics import METRICS, build
 from .points import Point, plan
 from .work import Outcome, Task, mean
 
-PACKAGES = ("numpy", "torch", "av", "piq", "lpips", "bjontegaard", "face-alignment")
+PACKAGES = ("numpy", "torch", "av", "piq", "pytorch-msssim", "lpips", "bjontegaard", "face-alignment")
 
 
 def parser() -> argparse.ArgumentParser:

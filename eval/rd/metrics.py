@@ -6,7 +6,8 @@ the clip says), one value a picture; a clip's value is the mean over its picture
 
 Beside the learned metrics stand two that see structure and need no weights: HaarPSI (Reisenhofer et al., 2018), which
 follows opinions on blur and blocking best of the hand-made ones and sees chroma, and GMSD (Xue et al., 2014), whose
-deviation over the picture grows when only a part, as the mouth, is wrong. Both come from piq.
+deviation over the picture grows when only a part, as the mouth, is wrong. Both come from piq, SSIM and MS-SSIM from
+pytorch-msssim (piq's agree with it to five digits and take four times as long).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import piq
+import pytorch_msssim
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -56,6 +58,18 @@ def psnr_yuv(a: Tensor, b: Tensor) -> Tensor:
     """(4 PSNR-Y + PSNR-U + PSNR-V) / 6 in 4:2:0, the weights of the common software."""
     (y_a, c_a), (y_b, c_b) = yuv420(a), yuv420(b)
     return (4 * psnr(y_a, y_b) + psnr(c_a[:, :1], c_b[:, :1]) + psnr(c_a[:, 1:], c_b[:, 1:])) / 6
+
+
+def _ssim(function: Callable[..., Tensor], grey: bool) -> Pair:
+    """SSIM or MS-SSIM of pytorch-msssim: piq's, with the window taken apart into rows and columns, four times as
+    fast."""
+
+    def measure(a: Tensor, b: Tensor) -> Tensor:
+        if grey:
+            a, b = luma(a), luma(b)
+        return function(a, b, data_range=255, size_average=False)
+
+    return measure
 
 
 def _piq(function: Callable[..., Tensor], grey: bool) -> Pair:
@@ -105,9 +119,9 @@ METRICS: dict[str, Metric] = {
         ),
         Metric("lpips-vgg", "LPIPS (VGG)", "", False, f"lpips v0.1, VGG-16; {_NET}", ("vgg16-397923af.pth",)),
         Metric("lpips-alex", "LPIPS (Alex)", "", False, f"lpips v0.1, AlexNet; {_NET}", ("alexnet-owt-7be5be79.pth",)),
-        Metric("ms-ssim-y", "MS-SSIM (luma)", "", True, "piq, five scales, 11x11 Gaussian windows; up to 1"),
+        Metric("ms-ssim-y", "MS-SSIM (luma)", "", True, "pytorch-msssim, five scales, 11x11 Gaussian windows; up to 1"),
         Metric("ms-ssim-rgb", "MS-SSIM (RGB)", "", True, "as ms-ssim-y, mean over R, G, B; up to 1"),
-        Metric("ssim-y", "SSIM (luma)", "", True, "piq, 11x11 Gaussian windows, at full size; up to 1"),
+        Metric("ssim-y", "SSIM (luma)", "", True, "pytorch-msssim, 11x11 Gaussian windows, at full size; up to 1"),
         Metric("ssim-rgb", "SSIM (RGB)", "", True, "as ssim-y, mean over R, G, B; up to 1"),
         Metric("psnr-y", "PSNR-Y", "dB", True, "luma at full range, mean of the pictures' PSNR, at most 100 dB"),
         Metric("psnr-rgb", "PSNR-RGB", "dB", True, "mean square error over R, G and B together, at most 100 dB"),
@@ -143,10 +157,10 @@ METRICS: dict[str, Metric] = {
 }
 
 _PLAIN: dict[str, Pair] = {
-    "ms-ssim-y": _piq(piq.multi_scale_ssim, True),
-    "ms-ssim-rgb": _piq(piq.multi_scale_ssim, False),
-    "ssim-y": _piq(lambda *pair, **options: piq.ssim(*pair, downsample=False, **options), True),
-    "ssim-rgb": _piq(lambda *pair, **options: piq.ssim(*pair, downsample=False, **options), False),
+    "ms-ssim-y": _ssim(pytorch_msssim.ms_ssim, True),
+    "ms-ssim-rgb": _ssim(pytorch_msssim.ms_ssim, False),
+    "ssim-y": _ssim(pytorch_msssim.ssim, True),
+    "ssim-rgb": _ssim(pytorch_msssim.ssim, False),
     "psnr-y": lambda a, b: psnr(luma(a), luma(b)),
     "psnr-rgb": psnr,
     "psnr-yuv": psnr_yuv,
