@@ -22,7 +22,7 @@ EXACT = int(
 )
 UNSPECIFIED = 2
 # H.273 matrix_coefficients -> swscale's tables.
-_MATRICES = {
+MATRICES = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
     5: Colorspace.ITU601,
@@ -36,7 +36,7 @@ _MATRICES = {
 def known_matrix(matrix: int, height: int) -> int:
     """``matrix`` if YUV can be made with it, else the usual one for the size: BT.709 from 720 lines on, BT.601
     below."""
-    return matrix if matrix in _MATRICES else 1 if height >= 720 else 6
+    return matrix if matrix in MATRICES else 1 if height >= 720 else 6
 
 
 def _range(full: bool) -> ColorRange:
@@ -54,7 +54,7 @@ def frame_colour(frame: av.VideoFrame) -> Colour:
 
 def to_rgb(frame: av.VideoFrame, colour: Colour) -> np.ndarray:
     """Frame of any pixel format -> uint8 [H, W, 3] RGB; ``colour`` is how its YUV is to be read."""
-    space = _MATRICES[known_matrix(colour.matrix, frame.height)]
+    space = MATRICES[known_matrix(colour.matrix, frame.height)]
     return frame.reformat(
         format="rgb24",
         src_colorspace=space,
@@ -68,7 +68,7 @@ def to_rgb(frame: av.VideoFrame, colour: Colour) -> np.ndarray:
 def from_rgb(picture: np.ndarray, colour: Colour, pixel_format: str) -> av.VideoFrame:
     """uint8 [H, W, 3] RGB -> frame of ``pixel_format`` (yuv420p, yuv444p, ...) with the matrix and range of
     ``colour``."""
-    space = _MATRICES[known_matrix(colour.matrix, picture.shape[0])]
+    space = MATRICES[known_matrix(colour.matrix, picture.shape[0])]
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     return frame.reformat(
         format=pixel_format,

@@ -1,0 +1,1 @@
+"""The rate-distortion harness: coding, measuring, curves and the report of `python -m eval rd`."""
