@@ -40,7 +40,7 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 
 # That, and everything that only training, evaluation and tests need.
 $(VENV)/installed-all: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[eval,datasets,ray,dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[eval,datasets,ray,dev,ncnn,openvino,onnxruntime,play,bench]"
 	touch $@ $(VENV)/installed
 
 $(VENV)/installed-fuzz: pyproject.toml | $(VENV)/bin/python

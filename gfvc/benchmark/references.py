@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
 from torch.nn import functional as F
 
 from ..errors import GfvcError
@@ -116,7 +117,7 @@ def open_reference(name: str, backend: str, device: str, folder: Path) -> Callab
     """
     torch.manual_seed(0)
     module, inputs = NETWORKS[name]()
-    module = torch.fx.experimental.optimization.fuse(module.eval())
+    module = fuse(module.eval())
     if backend == "torch":
         module, inputs = module.to(device), tuple(tensor.to(device) for tensor in inputs)
         return lambda: _run_torch(module, inputs, device)

@@ -75,12 +75,13 @@ def benchmark(
     *,
     device: str = "auto",
     pictures: int = 250,
+    seconds: float = 1.0,
     references: Sequence[str] = (),
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Measure each of ``backends`` at each of ``sizes``; references are measured at the first size only.
 
-    Raises GfvcError if a measurement fails.
+    ``seconds``: for each of the times and numbers of streams. Raises GfvcError if a measurement fails.
     """
     report: dict[str, Any] = {"machine": machine(), "clip": clip.name, "pictures": pictures, "results": []}
     with tempfile.TemporaryDirectory(prefix="gfvc-") as folder:
@@ -96,6 +97,7 @@ def benchmark(
                     "clip": str(source),
                     "backend": backend,
                     "device": where,
+                    "seconds": seconds,
                     "references": [] if number else list(references),
                 }
                 # Once to make the engine's graphs, which are kept; then to measure.

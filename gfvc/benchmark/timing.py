@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 
-def median_ms(call: Callable[[], object], seconds: float = 1.0, least: int = 5) -> float:
+def median_ms(call: Callable[[], object], seconds: float = 1.0, least: int = 3) -> float:
     """Median time of a call in milliseconds, after one for warming up."""
     call()
     times: list[float] = []

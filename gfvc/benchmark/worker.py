@@ -53,23 +53,23 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
         backend.generate(decoder._key.result(), driving)
         backend.analyse(decoder._key.result().shown)
         return found
-    found["stages_ms"] = stages(backend, decoder, parsed, clip, stream)
+    found["stages_ms"] = stages(backend, decoder, parsed, clip, stream, job["seconds"])
     found |= throughput(job, clip, stream)
     found["latency_ms"] = latency(job, clip)
-    found["streams"] = streams(backend, decoder, parsed)
+    found["streams"] = streams(backend, decoder, parsed, job["seconds"])
     found["peak_memory_mib"] = _peak_mib()
     if job["references"]:
         from .references import open_reference
 
         with tempfile.TemporaryDirectory(prefix="gfvc-") as folder:
             found["references_ms"] = {
-                name: median_ms(open_reference(name, job["backend"], job["device"], Path(folder)))
+                name: median_ms(open_reference(name, job["backend"], job["device"], Path(folder)), job["seconds"])
                 for name in job["references"]
             }
     return found
 
 
-def stages(backend: Any, decoder: Any, parsed: list[Any], clip: Path, stream: Path) -> dict[str, float]:
+def stages(backend: Any, decoder: Any, parsed: list[Any], clip: Path, stream: Path, seconds: float) -> dict[str, float]:
     """Milliseconds of each stage for one picture, one call at a time; `prepare`, `key_encode` and `key_decode` for one
     key picture."""
     from ..encoder import Encoder
@@ -86,23 +86,23 @@ def stages(backend: Any, decoder: Any, parsed: list[Any], clip: Path, stream: Pa
     quantiser = family_quantiser(backend.groups)
     analysed = [backend.analyse(picture.rgb) for picture in pictures[:12]]
     values = quantiser.quantise_key(analysed[0])
-    found["analyse"] = median_ms(lambda: backend.analyse(rgb))
+    found["analyse"] = median_ms(lambda: backend.analyse(rgb), seconds)
     rows = itertools.cycle(analysed)
-    found["quantise"] = median_ms(lambda: quantiser.quantise(next(rows), values), 0.2)
+    found["quantise"] = median_ms(lambda: quantiser.quantise(next(rows), values), seconds / 5)
     encoder = Encoder(info, EncoderOptions(backend=backend.name, device=backend.device, key_refresh="off"))
     encoder.push(pictures[0])
     coding = rate(lambda: sum(1 for picture in pictures[1:] if encoder.push(picture, analysed[0]) is not None))
     found["code"] = max(0.0, 1e3 / coding - found["quantise"])
     key_coded = encoder._codec.encode(rgb, encoder._qp)
-    found["key_encode"] = median_ms(lambda: encoder._codec.encode(rgb, encoder._qp), 0.5, 3)
-    found["key_decode"] = median_ms(lambda: encoder._codec.decode(key_coded), 0.5, 3)
+    found["key_encode"] = median_ms(lambda: encoder._codec.encode(rgb, encoder._qp), seconds / 2)
+    found["key_decode"] = median_ms(lambda: encoder._codec.decode(key_coded), seconds / 2)
     data = stream.read_bytes()
     count = len(parsed)
-    found["parse"] = median_ms(lambda: list(StreamReader(io.BytesIO(data)).pictures()), 0.5, 3) / count
+    found["parse"] = median_ms(lambda: list(StreamReader(io.BytesIO(data)).pictures()), seconds / 2) / count
     key = decoder._key.result()
     driving = Quantiser(decoder.header.layout).dequantise(parsed[-1].values)
-    found["prepare"] = median_ms(lambda: backend.prepare(rgb, driving), 0.5, 3)
-    found["generate"] = median_ms(lambda: backend.generate(key, driving))
+    found["prepare"] = median_ms(lambda: backend.prepare(rgb, driving), seconds / 2)
+    found["generate"] = median_ms(lambda: backend.generate(key, driving), seconds)
     for kind in ("rgb", "y4m", "mp4"):
         with tempfile.TemporaryDirectory(prefix="gfvc-") as folder:
             with open_writer(Path(folder, f"out.{kind}"), info) as writer:
@@ -149,7 +149,7 @@ def latency(job: dict[str, Any], clip: Path) -> dict[str, float]:
     }
 
 
-def streams(backend: Any, decoder: Any, parsed: list[Any], seconds: float = 1.5) -> dict[str, Any]:
+def streams(backend: Any, decoder: Any, parsed: list[Any], seconds: float) -> dict[str, Any]:
     """Several streams decoded at once, a picture of each in turn: pictures per second of each, and how many streams
     reach 25 (the largest number tried that does)."""
     key = decoder._key.result()

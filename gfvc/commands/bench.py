@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where torch runs")
     parser.add_argument("--size", nargs="+", type=whole_number(64, 1024), default=[256, 512], help="picture sides")
     parser.add_argument("--pictures", type=whole_number(60, 100000), default=250, help="length of the clip")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each of the times that are measured")
     parser.add_argument("--input", type=Path, default=DEMO_CLIP, help="a clip; it is scaled to each size")
     parser.add_argument(
         "--no-reference", action="store_true", help="without ResNet-18 and the first order motion model's generator"
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         args.size,
         device=args.device,
         pictures=args.pictures,
+        seconds=args.seconds,
         references=() if args.no_reference else ("resnet18", "first_order_generator"),
         progress=lambda text: None if args.quiet else print(f"gfvc: {text}", file=sys.stderr),
     )

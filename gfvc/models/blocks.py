@@ -52,6 +52,18 @@ class Up(nn.Module):
         return F.relu(self.conv(F.relu(x + self.skip(skip))))
 
 
+def both(a: nn.Conv2d, b: nn.Conv2d, x: Tensor) -> tuple[Tensor, Tensor]:
+    """(a(x), b(x)) of two 3x3 convolutions, as one: each alone is too narrow to keep an engine busy.
+
+    Its channels are filled up with zeros to a multiple of 8, the width that engines compute at once.
+    """
+    wide = -(a.out_channels + b.out_channels) % 8
+    weight = torch.cat((a.weight, b.weight, a.weight.new_zeros(wide, *a.weight.shape[1:])))
+    bias = torch.cat((a.bias, b.bias, a.bias.new_zeros(wide)))
+    found = F.conv2d(x, weight, bias, padding=1)
+    return found[:, : a.out_channels], found[:, a.out_channels : a.out_channels + b.out_channels]
+
+
 def pick(points: Tensor, indices: Sequence[int]) -> Tensor:
     """The points of ``indices``: [B, K, 2] -> [B, N, 2].
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import Down, ResidualBlock, resize_grid, warp
+from .blocks import Down, ResidualBlock, both, resize_grid, warp
 from .expression import EXPRESSION_MAPS
 from .resample import reduce_picture
 from .restore import Restoration
@@ -118,10 +118,11 @@ class LayeredSynthesis(nn.Module):
         grid = resize_grid(motion.grid, height // 2, width // 2)
         half = warp(state.half.float(), grid)
         x = F.relu(self.fuse_half(torch.cat((x, half), dim=1)))
+        flow, x = both(self.to_flow, self.to_picture, x)
         # Lids and lips are finer than the motion's grid.
-        grid = grid + 0.05 * self.to_flow(x).float().permute(0, 2, 3, 1)
+        grid = grid + 0.05 * flow.float().permute(0, 2, 3, 1)
         moved = warp(state.picture, resize_grid(grid, height, width), self.sampling)
-        x = F.pixel_shuffle(self.to_picture(x), 2).float()
+        x = F.pixel_shuffle(x, 2).float()
         still = F.interpolate(motion.still, size=(height, width), mode="bilinear", align_corners=False)
         logits = torch.cat((0 * still, x[:, 3:4] + 1, x[:, 4:] + 6 * still - 3), dim=1)
         shares = torch.softmax(_LOGIT_BOUND * torch.tanh(logits / _LOGIT_BOUND), dim=1)
