@@ -40,7 +40,7 @@ def moved_pictures(key: Tensor, mask: Tensor, source: Tensor, driving: Tensor) -
     matrix, source_centre, driving_centre = affine_fit(source[:, :FACE_COUNT], driving[:, :FACE_COUNT], ridge=1e-6)
     ways = {
         "affine": (grid - driving_centre) @ matrix.mT + source_centre,
-        "field": motion_field(source, driving, grid),
+        "field": motion_field(source, driving, grid)[0],
     }
     found = {"at rest": key}
     for name, positions in ways.items():

@@ -78,8 +78,9 @@ def _body(source: Tensor, driving: Tensor, positions: Tensor) -> Tensor:
     return (1 - place) * moved[:, :1] + place * moved[:, 1:]
 
 
-def motion_field(source: Tensor, driving: Tensor, positions: Tensor) -> Tensor:
-    """Where positions [N, 2] of the driving picture come from in the key picture: [B, N, 2].
+def motion_field(source: Tensor, driving: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Where positions [N, 2] of the driving picture come from in the key picture, [B, N, 2], and how much each belongs
+    to the head, 0..1, [B, N, 1].
 
     ``source`` and ``driving`` [B, K, 2] are the key points of the two. Down to the chin all points have their say;
     from there on the shoulders take over: a body that rests below a moving head has to rest, and stays sharp.
@@ -91,4 +92,4 @@ def motion_field(source: Tensor, driving: Tensor, positions: Tensor) -> Tensor:
     share = ((below - _NECK[0]) / (_NECK[1] - _NECK[0])).clamp(0, 1)
     share = share * share * (3 - 2 * share)
     head, body = _interpolated(source, driving, positions), _body(source, driving, positions)
-    return positions[None] + (1 - share) * head + share * body
+    return positions[None] + (1 - share) * head + share * body, 1 - share

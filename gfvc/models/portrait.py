@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .blocks import Down, ResidualBlock, Up, gaussian_maps, picture_grid, resize_grid, warp
+from .blocks import Down, ResidualBlock, Up, both, gaussian_maps, picture_grid, resize_grid, warp
 from .expression import EXPRESSION_MAPS, expression_maps
 from .field import motion_field
 from .layered import LEAST_SHARE, Layers, hard_shares
@@ -134,12 +134,14 @@ class PortraitSynthesis(nn.Module):
         behind."""
         height, width = state.picture.shape[-2:]
         positions = picture_grid(MOTION_SIZE, MOTION_SIZE, driving).view(-1, 2)
-        grid = motion_field(state.points, driving, positions).unflatten(1, (MOTION_SIZE, MOTION_SIZE))
+        field = motion_field(state.points, driving, positions)
+        grid, head = (x.unflatten(1, (MOTION_SIZE, MOTION_SIZE)) for x in field)
         moved = warp(state.seen.float(), grid)
         expression = expression_maps(state.points, driving, MOTION_SIZE)
         bumps = gaussian_maps(driving, MOTION_SIZE, 0.1) - gaussian_maps(state.points, MOTION_SIZE, 0.1)
         correction, features = self.motion(torch.cat((bumps, expression, state.seen, moved), dim=1))
-        grid = grid + correction
+        # What rests below a moving head must not tremble with it.
+        grid = grid + head * correction
         features = torch.cat((features, expression, state.seen[:, 3:], moved[:, 3:]), dim=1)
         if features.shape[-2:] != (height // 4, width // 4):
             features = F.interpolate(features, size=(height // 4, width // 4), mode="bilinear", align_corners=False)
@@ -151,10 +153,14 @@ class PortraitSynthesis(nn.Module):
         person = F.interpolate(warp(state.mask, grid), size=(height, width), mode="bilinear", align_corners=False)
         half = warp(state.half.float(), grid)
         x = F.relu(self.fuse_half(torch.cat((x, half), dim=1)))
+        flow, x = both(self.to_flow, self.to_picture, x)
         # Lids and lips are finer than the motion's grid.
-        grid = grid + 0.05 * self.to_flow(x).float().permute(0, 2, 3, 1)
+        head = F.interpolate(
+            head.permute(0, 3, 1, 2), size=(height // 2, width // 2), mode="bilinear", align_corners=False
+        )
+        grid = grid + 0.05 * (head * flow.float()).permute(0, 2, 3, 1)
         moved = warp(state.picture, resize_grid(grid, height, width), self.sampling)
-        x = F.pixel_shuffle(self.to_picture(x), 2).float()
+        x = F.pixel_shuffle(x, 2).float()
         certain = 8 * person - 4
         logits = torch.cat((0 * person - 1, x[:, 3:4] + certain, x[:, 4:] - certain), dim=1)
         shares = torch.softmax(_LOGIT_BOUND * torch.tanh(logits / _LOGIT_BOUND), dim=1)
