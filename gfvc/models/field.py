@@ -15,9 +15,9 @@ _NOISE, _FACE_NOISE = 0.05, 0.005
 _CHIN, _FOREHEAD, _RIGHT_SHOULDER, _LEFT_SHOULDER = index_of("chin", "forehead", "right_shoulder", "left_shoulder")
 # Where the body's motion takes over from the head's, below the chin, in heights of the face.
 _NECK = 0.1, 0.6
-# Shoulders that are nearer than this to where they were in the key picture have not moved; at twice this they have.
-# The analysis finds their motion with an error of 3 to 7 samples of 256, and this is 10.
-_STILL = 0.08
+# Shoulders that are nearer than this to where they were in the key picture, three samples of 256, have not moved; at
+# twice this they have.
+_STILL = 0.024
 
 
 def _noise() -> Tensor:
