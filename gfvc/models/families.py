@@ -67,7 +67,7 @@ class Keypoints2d(FaceModel):
         ParameterGroup("pose", 2 * len(POSE), 2, 24),
         ParameterGroup("mouth", 2 * len(MOUTH), 2, 25, True),
         ParameterGroup("eyes", 2 * len(EYES), 2, 25, True),
-        ParameterGroup("outline", 2 * len(OUTLINE), 2, 22),
+        ParameterGroup("outline", 2 * len(OUTLINE), 2, 19),
     )
 
     def __init__(self, generation: int = GENERATION) -> None:
@@ -89,7 +89,7 @@ class Compact(FaceModel):
     points."""
 
     family = "compact"
-    groups = (ParameterGroup("feature", FEATURE, 1, 17, dead_zone=0.6),)
+    groups = (ParameterGroup("feature", FEATURE, 1, 17, dead_zone=0.75),)
 
     def __init__(self, generation: int = GENERATION) -> None:
         super().__init__(generation)

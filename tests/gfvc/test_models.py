@@ -78,10 +78,10 @@ def test_parameters_off_their_usual_range_give_a_finite_picture(models, demo, fa
 @families
 def test_costs_are_within_the_budget(family):
     cost = measure(FAMILIES[family](), 256)
-    assert 0.05 < cost["generate_gmac"] <= 2.5
+    assert 0.05 < cost["generate_gmac"] <= 0.7
     assert 0.01 < cost["analyse_gmac"] <= 0.4
-    # Once per key picture, with its restoration.
-    assert 0.05 < cost["prepare_gmac"] <= 4
+    # Once per key picture, with its restoration and the person's mask.
+    assert 0.05 < cost["prepare_gmac"] <= 4.5
     assert 500_000 < cost["weights"] <= 15_000_000
 
 
@@ -89,8 +89,9 @@ def test_costs_are_within_the_budget(family):
 def test_complexity_grows_with_the_picture_except_for_the_analysis(family):
     small, large = (measure(FAMILIES[family](), size) for size in (256, 512))
     assert large["analyse_gmac"] == pytest.approx(small["analyse_gmac"], rel=0.02)
-    assert large["prepare_gmac"] == pytest.approx(4 * small["prepare_gmac"], rel=0.05)
-    assert large["generate_gmac"] > 2.5 * small["generate_gmac"]
+    # But for the person's mask, which is found at one size.
+    assert 3.5 * small["prepare_gmac"] < large["prepare_gmac"] < 4 * small["prepare_gmac"]
+    assert large["generate_gmac"] > 2.4 * small["generate_gmac"]
 
 
 def test_cards_state_what_the_weights_are():

@@ -187,7 +187,7 @@ def test_person_stage_learns_the_mask_and_nothing_else(tmp_path, trainer, labels
     assert all(name.startswith("synthesis.person.") for name in different)
     assert {name.split(".")[2] for name in different} == {"find", "correct"}
     logged = rows(tmp_path / "run" / "log.csv")
-    assert float(logged[-1]["mask"]) < 0.8 * float(logged[0]["mask"])
+    assert np.mean([float(row["mask"]) for row in logged[-2:]]) < 0.9 * float(logged[0]["mask"])
 
 
 def test_points_stage_learns_the_outline_where_it_is_labelled(tmp_path, trainer, labels):
