@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from bitstream import BitstreamError, Header, KeyPicture, Picture
 from bitstream.carriage import Reader
@@ -21,16 +21,33 @@ from .key_picture import CodedPicture, KeyPictureCodec
 from .models.store import find_for_stream
 from .parameters import Quantiser
 from .pipeline import overlap
+from .stillness import DEFAULT_SLACK, Settler
 from .video import TimedPicture, VideoInfo, open_writer
+
+
+class Generated(NamedTuple):
+    """A picture as its job leaves it; ``is_key``: it is a key picture."""
+
+    picture: TimedPicture
+    is_key: bool
 
 
 class Decoder:
     """Streaming decoder of one stream: one parsed picture in, one shown picture out, never waiting for a later one."""
 
     def __init__(
-        self, header: Header, *, weights: Path | None = None, device: str = "auto", backend: str = AUTO
+        self,
+        header: Header,
+        *,
+        weights: Path | None = None,
+        device: str = "auto",
+        backend: str = AUTO,
+        slack: int = DEFAULT_SLACK,
     ) -> None:
-        """Raises ModelError if the stream's model is not here."""
+        """slack: changes of up to so many levels of 255 are not shown (`stillness`).
+
+        Raises ModelError if the stream's model is not here.
+        """
         self.header = header
         self.backend = open_backend(
             find_for_stream(header.model, header.model_hash, header.family, weights), backend, device
@@ -46,6 +63,7 @@ class Decoder:
             header.key_codec, header.width, header.height, header.colour, header.chroma_format
         )
         self._key: Future[Key] | None = None
+        self._settler = Settler(slack)
         self._pts = 0
 
     @property
@@ -61,13 +79,18 @@ class Decoder:
         """
         before = self._key
         try:
-            return self.job(picture)()
+            return self.settle(self.job(picture)())
         except BaseException:
             self._key = before
             raise
 
-    def job(self, picture: Picture) -> Callable[[], TimedPicture]:
-        """As `push`, in two steps: this one, for all pictures in order, and what it returns, on any thread.
+    def settle(self, generated: Generated) -> TimedPicture:
+        """What to show for a generated picture; for all of them, in order."""
+        picture = generated.picture
+        return picture._replace(rgb=self._settler(picture.rgb, fresh=generated.is_key))
+
+    def job(self, picture: Picture) -> Callable[[], Generated]:
+        """As `push`, in three steps: this one, for all pictures in order, what it returns, on any thread, and `settle`.
 
         Jobs of a group's pictures wait for that of its key picture, so start them in order.
         """
@@ -76,20 +99,20 @@ class Decoder:
         if isinstance(picture, KeyPicture):
             future = self._key = Future()
 
-            def show_key() -> TimedPicture:
+            def show_key() -> Generated:
                 try:
                     rgb = self._codec.decode(CodedPicture(picture.config, picture.payload))
                     future.set_result(self.backend.prepare(rgb, parameters))
                 except BaseException as error:
                     future.set_exception(error)
                     raise
-                return TimedPicture(future.result().shown, pts)
+                return Generated(TimedPicture(future.result().shown, pts), True)
 
             return show_key
         if self._key is None:
             raise BitstreamError("parameters before the first key picture", offset=0, clause="6.5")
         key = self._key
-        return lambda: TimedPicture(self.backend.generate(key.result(), parameters), pts)
+        return lambda: Generated(TimedPicture(self.backend.generate(key.result(), parameters), pts), False)
 
 
 def show_all(reader: Reader, decoder: Decoder, use: Callable[[TimedPicture], None]) -> None:
@@ -105,9 +128,9 @@ def show_all(reader: Reader, decoder: Decoder, use: Callable[[TimedPicture], Non
                 offsets.append(unit.payload_offset)
                 yield picture
 
-    def shown(picture: TimedPicture) -> None:
+    def shown(generated: Generated) -> None:
         offsets.popleft()
-        use(picture)
+        use(decoder.settle(generated))
 
     try:
         overlap(pictures(), decoder.job, shown, decoder.backend.workers)
@@ -123,6 +146,7 @@ def decode(
     weights: Path | None = None,
     device: str = "auto",
     backend: str = AUTO,
+    slack: int = DEFAULT_SLACK,
     crf: int = 10,
     force: bool = False,
     progress: Callable[[int], None] = lambda pictures: None,
@@ -131,14 +155,15 @@ def decode(
     """Decode a stream, `.gfv` or elementary, to a video file (.mp4, .mkv, .mov, .y4m, .rgb), to `-` or a binary file
     object (Matroska).
 
-    ``announce`` is called with the backend that will run.
+    slack: changes of up to so many levels of 255 are not shown, 0 shows all. ``announce`` is called with the backend
+    that will run.
 
     Returns the number of pictures. On a damaged stream the target is finished with all pictures before the damage, then
     BitstreamError is raised. Raises GfvcError and its kinds for anything else.
     """
     with open_source(source) as stream:
         reader = open_stream(stream)
-        decoder = Decoder(reader.header, weights=weights, device=device, backend=backend)
+        decoder = Decoder(reader.header, weights=weights, device=device, backend=backend, slack=slack)
         announce(decoder.backend)
         damage: BitstreamError | None = None
         count = 0

@@ -20,10 +20,12 @@ from .carriage import DEFAULT_SYNTAX, carriage_errors, choose_carriage, options_
 from .errors import VideoError
 from .files import open_target
 from .key_picture import CODECS, CodedPicture, KeyPictureCodec
+from .models.point_map import PointMap
 from .models.store import find_weights
 from .options import EncoderOptions
 from .parameters import Smoother, family_quantiser
 from .pipeline import overlap
+from .registration import Registration
 from .similarity import picture_change, structural_similarity
 from .video import TimedPicture, VideoInfo, VideoReader
 
@@ -92,6 +94,8 @@ class Encoder:
         self._values: list[int] = []
         self._before: np.ndarray | None = None
         self._key: Key | None = None
+        self._points = PointMap(weights)
+        self._registration: Registration | None = None
 
     @property
     def tally(self) -> StreamTally:
@@ -121,7 +125,7 @@ class Encoder:
             units += self._start_group(picture.rgb, ticks)
         else:
             found = self.backend.analyse(picture.rgb) if parameters is None else parameters
-            values = self._quantiser.quantise(self._smoother(found), self._values)
+            values = self._quantised(picture.rgb, found)
             candidate = self._better_key(picture.rgb, values)
             if candidate is not None:
                 units += self._start_group(picture.rgb, ticks, candidate)
@@ -137,6 +141,16 @@ class Encoder:
     def flush(self) -> list[bytes]:
         """The last units: call once, after the last picture."""
         return [*self._flush_run(), self.writer.end()]
+
+    def _quantised(self, rgb: np.ndarray, found: np.ndarray) -> list[int]:
+        """What to send of a driving picture, from what the analysis has found in it."""
+        if self._registration is None:
+            return self._quantiser.quantise(self._smoother(found), self._values)
+        fit = self._registration.fit(rgb, found)
+        parameters = self._smoother(fit.parameters)
+        if self._quantiser.follows or not self.options.lagrangian:
+            return self._quantiser.quantise(parameters, self._values)
+        return self._quantiser.optimise(parameters, fit.metric, self._values, self.options.lagrangian)
 
     def _is_cut(self, rgb: np.ndarray) -> bool:
         return self.options.key_refresh == "auto" and picture_change(rgb, self._before) > SCENE_CUT
@@ -171,10 +185,18 @@ class Encoder:
         units = self._flush_run()
         coded, self._values, self._key = group or self._code_key(rgb)
         self._smoother.reset()
+        self._registration = self._registered()
         self._since_key = 1
         self._next_try = self._wait()
         units += self.writer.key_picture(KeyPicture(ticks, tuple(self._values), coded.config, coded.payload))
         return units
+
+    def _registered(self) -> Registration | None:
+        """For the pictures of the group that begins."""
+        mask = self.backend.person(self._key) if self.options.registration == "auto" else None
+        if mask is None:
+            return None
+        return Registration(self._key.shown, mask, self._quantiser.dequantise(self._values), self._points)
 
     def _flush_run(self) -> list[bytes]:
         run, self._run = self._run, []

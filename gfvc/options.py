@@ -22,6 +22,10 @@ class EncoderOptions:
     chroma: of key pictures, "420" or "444";
     quantiser: steps finer (positive) or coarser (negative) than the family's by so many quarter octaves, -12..12;
     dead_zone: in steps, None for each parameter group's own; smoothing: of small changes over time, 0 (none) to 0.95;
+    registration: `auto` fits the parameters to the key picture where the model allows (`gfvc.registration`), `off` does
+    not;
+    lagrangian: with registration, the square error of luma (0..1, mean over the picture) that a bit is worth; 0, and
+    families whose groups follow each other, have the dead zones instead;
     key_interval: a new key picture after so many pictures, None for never by count;
     key_refresh: `auto` starts a new group where it pays off (see `refresh_*`) and at scene cuts, `off` does not;
     refresh_threshold: structural similarity of the generated picture under which a new key picture is tried;
@@ -38,6 +42,8 @@ class EncoderOptions:
     quantiser: int = 0
     dead_zone: float | None = None
     smoothing: float = 0.0
+    registration: str = "auto"
+    lagrangian: float = 1e-5
     key_interval: int | None = None
     key_refresh: str = "auto"
     refresh_threshold: float = 0.6
@@ -52,6 +58,7 @@ class EncoderOptions:
             ("quantiser", -12, 12),
             ("dead_zone", 0, 8),
             ("smoothing", 0, 0.95),
+            ("lagrangian", 0, 1),
             ("refresh_threshold", -1, 1),
             ("refresh_gain", 0, 2),
             ("refresh_wait_s", 0, 3600),
@@ -65,5 +72,7 @@ class EncoderOptions:
         for name, known in (("backend", BACKENDS), ("device", DEVICES)):
             if getattr(self, name) not in known:
                 raise GfvcError(f"--{name} {getattr(self, name)!r}, one of {', '.join(known)} expected")
-        if self.key_refresh not in ("auto", "off"):
-            raise GfvcError(f"--key-refresh {self.key_refresh!r}, auto or off expected")
+        for name in ("key_refresh", "registration"):
+            value = getattr(self, name)
+            if value not in ("auto", "off"):
+                raise GfvcError(f"--{name.replace('_', '-')} {value!r}, auto or off expected")

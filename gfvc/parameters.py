@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bitstream import Group, Layout
+from bitstream.layout import VALUE_LIMIT
 from bitstream.parameters import Predictor
 
 
@@ -25,6 +26,12 @@ def family_quantiser(groups: Sequence, step_offset: int = 0, dead_zone: float | 
     """The quantiser of a family's groups, with `stream_layout`; ``dead_zone`` None is each group's own."""
     zones = [group.dead_zone for group in groups] if dead_zone is None else dead_zone
     return Quantiser(stream_layout(groups, step_offset), zones)
+
+
+def _bits(change: np.ndarray) -> np.ndarray:
+    """About how many bits the arithmetic coder spends on a change by so many steps."""
+    size = np.abs(change)
+    return np.where(size > 0, 3 + 2 * np.log2(np.maximum(size, 1)), 0.4)
 
 
 class Quantiser:
@@ -45,6 +52,7 @@ class Quantiser:
                 raise ValueError(f"dead zone {zone}, 0..8 steps expected")
         self.layout = layout
         self.dead_zones = zones
+        self.follows = any(group.follows for group in layout.groups)
         self.steps = np.asarray(layout.steps())
         self._predictor = Predictor(layout)
 
@@ -73,6 +81,30 @@ class Quantiser:
             zone = self.dead_zones[number]
             values += [self._choose(target[start + i], p, zone) for i, p in enumerate(predicted)]
         return values
+
+    def optimise(self, parameters: np.ndarray, metric: np.ndarray, previous: list[int], lagrangian: float) -> list[int]:
+        """As `quantise`, by rate and distortion: e' ``metric`` e, [n, n], is what an error e of the parameters costs,
+        and a bit is worth ``lagrangian`` of that.
+
+        From the values before, the change that gains most is made, until none gains: a change of one value can stand
+        for those of several, which dead zones of each for itself cannot see (after rate-distortion optimised
+        quantisation, Karczewicz et al., VCEG-AH21, 2008). Values that follow others are not supported.
+        """
+        target, scaled = self._scaled(parameters), metric * np.outer(self.steps, self.steps)
+        start = np.asarray(previous, dtype=np.float64)
+        values, diagonal = start.copy(), np.diag(scaled)
+        for _ in range(8 * len(values)):
+            slope = scaled @ (values - target)
+            wanted = -slope / diagonal
+            # To the nearest value, to the next smaller one, or back to no change.
+            changes = np.stack((np.rint(wanted), np.trunc(wanted), start - values))
+            costs = changes * (changes * diagonal + 2 * slope)
+            costs += lagrangian * (_bits(values + changes - start) - _bits(values - start))
+            row, index = np.unravel_index(np.argmin(costs), costs.shape)
+            if not costs[row, index] < -1e-12:
+                break
+            values[index] += changes[row, index]
+        return [int(value) for value in np.clip(values, -VALUE_LIMIT, VALUE_LIMIT)]
 
     @staticmethod
     def _choose(target: float, predicted: int, dead_zone: float) -> int:

@@ -11,6 +11,9 @@ import numpy as np
 from ..models.groups import ParameterGroup
 from ..models.store import Weights
 
+# Where the state of generation 3 has the person's mask, and its side.
+MASK, PERSON_SIZE = 2, 128
+
 
 class Key(NamedTuple):
     """A prepared key picture: what is shown for it, uint8 [H, W, 3], and what its backend needs to generate others."""
@@ -53,6 +56,11 @@ class Backend(ABC):
         """Each driven picture, from its parameters."""
         return cropped(self._generate(key.state, parameters.astype(np.float32)), key.shown)
 
+    def person(self, key: Key) -> np.ndarray | None:
+        """Where the person is in a key picture, float32 [128, 128], 0..1; None for weights of generation 1 and 2, which
+        do not know."""
+        return None if self.weights.generation < 3 else self._part(key.state, MASK).reshape(PERSON_SIZE, PERSON_SIZE)
+
     def generate_many(self, keys: Sequence[Key], parameters: Sequence[np.ndarray]) -> list[np.ndarray]:
         """One picture of each of several streams of one size; in one batch where that is faster."""
         return [self.generate(key, row) for key, row in zip(keys, parameters, strict=True)]
@@ -64,6 +72,10 @@ class Backend(ABC):
     @abstractmethod
     def _prepare(self, rgb: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, Any]:
         """What is shown for the key picture, and the state."""
+
+    @abstractmethod
+    def _part(self, state: Any, index: int) -> np.ndarray:
+        """One tensor of the state, by its place."""
 
     @abstractmethod
     def _generate(self, state: Any, parameters: np.ndarray) -> np.ndarray:

@@ -115,6 +115,9 @@ class NcnnBackend(Backend):
         shown, *state = run_net(self._net("prepare", height, width), [_picture(rgb), _vector(parameters)], reads)
         return shown, (self._net("generate", height, width), state)
 
+    def _part(self, state: tuple[ncnn.Net, State], index: int) -> np.ndarray:
+        return np.array(state[1][index])
+
     def _generate(self, state: tuple[ncnn.Net, State], parameters: np.ndarray) -> np.ndarray:
         net, key = state
         return run_net(net, [*key, _vector(parameters)], [_bytes])[0]

@@ -54,6 +54,9 @@ class OnnxBackend(Backend):
         shown, *state = self._run("prepare", [rgb[None], parameters[None]])
         return shown[0], state
 
+    def _part(self, state: State, index: int) -> np.ndarray:
+        return state[index]
+
     def _generate(self, state: State, parameters: np.ndarray) -> np.ndarray:
         return self._run("generate", [*state, parameters[None]])[0][0]
 

@@ -44,6 +44,9 @@ class TorchBackend(Backend):
         shown, *state = self._graphs[1](self._tensor(rgb), self._tensor(parameters))
         return shown[0].cpu().numpy(), tuple(state)
 
+    def _part(self, state: State, index: int) -> np.ndarray:
+        return state[index].cpu().numpy()
+
     @torch.inference_mode()
     def _generate(self, state: State, parameters: np.ndarray) -> np.ndarray:
         return self._graphs[2](*state, self._tensor(parameters))[0].cpu().numpy()

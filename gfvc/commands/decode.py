@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..decoder import decode
 from ..files import PIPE
+from ..stillness import DEFAULT_SLACK
 from ..video import CONTAINERS
 from .common import Announcer, add_backend_arguments, print_json, progress_bar, whole_number
 
@@ -19,6 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--crf", type=whole_number(0, 51), default=10, help="quality of the H.264 that is written; 10 looks lossless"
+    )
+    parser.add_argument(
+        "--slack",
+        type=whole_number(0, 127),
+        default=DEFAULT_SLACK,
+        metavar="LEVELS",
+        help="changes of up to so many levels of 255 are not shown; 0 shows all (default: %(default)s)",
     )
     add_backend_arguments(parser)
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the output")
@@ -36,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
             device=args.device,
             backend=args.backend,
             announce=announcer,
+            slack=args.slack,
             crf=args.crf,
             force=args.force,
             progress=progress,

@@ -65,6 +65,19 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
         help="of small changes of parameters over time: 0 none, up to 0.95",
     )
     parser.add_argument(
+        "--registration",
+        choices=("auto", "off"),
+        default=defaults.registration,
+        help="auto: fit the parameters to what the decoder makes of the key picture, where the model allows",
+    )
+    parser.add_argument(
+        "--lagrangian",
+        type=float,
+        default=defaults.lagrangian,
+        metavar="ERROR",
+        help="with registration: the square error of luma (0..1) that a bit of parameters is worth; 0 for dead zones",
+    )
+    parser.add_argument(
         "--key-interval", type=whole_number(1, 1 << 30), metavar="N", help="a new key picture every N pictures"
     )
     parser.add_argument(
@@ -120,6 +133,8 @@ def options_from(args: argparse.Namespace) -> EncoderOptions:
         quantiser=args.quantiser,
         dead_zone=args.dead_zone,
         smoothing=args.smoothing,
+        registration=args.registration,
+        lagrangian=args.lagrangian,
         key_interval=args.key_interval,
         key_refresh=args.key_refresh,
         refresh_threshold=args.refresh_threshold,

@@ -5,25 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .field_shape import FACE_NOISE, NECK, NOISE, REACH, SLOPE, STILL
 from .points import EYES_SLICE, MOUTH_SLICE, POINT_COUNT, index_of
 
-# Chosen on held-out pictures by the error of the person moved so and of the background at rest: 22.6 dB, where splines
-# of least bending give 22.1, and Gaussian or smoother covariances 21.9 to 22.5. What is said of the body costs nothing.
-_REACH = 0.4
-_SLOPE = 0.1
-_NOISE, _FACE_NOISE = 0.05, 0.005
 _CHIN, _FOREHEAD, _RIGHT_SHOULDER, _LEFT_SHOULDER = index_of("chin", "forehead", "right_shoulder", "left_shoulder")
-# Where the body's motion takes over from the head's, below the chin, in heights of the face.
-_NECK = 0.1, 0.6
-# Shoulders that are nearer than this to where they were in the key picture, three samples of 256, have not moved; at
-# twice this they have.
-_STILL = 0.024
 
 
 def _noise() -> Tensor:
-    values = torch.full((POINT_COUNT,), _NOISE)
-    values[MOUTH_SLICE] = _FACE_NOISE
-    values[EYES_SLICE] = _FACE_NOISE
+    values = torch.full((POINT_COUNT,), NOISE)
+    values[MOUTH_SLICE] = FACE_NOISE
+    values[EYES_SLICE] = FACE_NOISE
     return torch.diag(values)
 
 
@@ -49,7 +40,7 @@ def _covariance(a: Tensor, b: Tensor) -> Tensor:
     """Between displacements at positions [B, N, 2] and [B, M, 2]: [B, N, M]."""
     distance = ((a[:, :, None] - b[:, None]).square().sum(-1) + 1e-9).sqrt()
     linear = (a[:, :, None] * b[:, None]).sum(-1)
-    return torch.exp(distance / -_REACH) + _SLOPE * (1 + linear)
+    return torch.exp(distance / -REACH) + SLOPE * (1 + linear)
 
 
 def _interpolated(source: Tensor, driving: Tensor, positions: Tensor) -> Tensor:
@@ -68,9 +59,9 @@ def _interpolated(source: Tensor, driving: Tensor, positions: Tensor) -> Tensor:
 
 def _body(source: Tensor, driving: Tensor, positions: Tensor) -> Tensor:
     """Displacements [B, N, 2] of the body at positions [N, 2]: those of the shoulders, interpolated along the line
-    between them, and up to `_STILL` none."""
+    between them, and up to `STILL` none."""
     moved = (source - driving)[:, _RIGHT_SHOULDER : _LEFT_SHOULDER + 1]
-    moved = moved * ((moved.square().sum(-1, keepdim=True) + 1e-9).sqrt() / _STILL - 1).clamp(0, 1)
+    moved = moved * ((moved.square().sum(-1, keepdim=True) + 1e-9).sqrt() / STILL - 1).clamp(0, 1)
     right = driving[:, _RIGHT_SHOULDER : _RIGHT_SHOULDER + 1]
     across = driving[:, _LEFT_SHOULDER : _LEFT_SHOULDER + 1] - right
     place = ((positions[None] - right) * across).sum(-1, keepdim=True) / (across.square().sum(-1, keepdim=True) + 1e-3)
@@ -89,7 +80,7 @@ def motion_field(source: Tensor, driving: Tensor, positions: Tensor) -> tuple[Te
     down = chin - forehead
     height = down.square().sum(-1, keepdim=True) + 1e-3
     below = ((positions[None] - chin) * down).sum(-1, keepdim=True) / height
-    share = ((below - _NECK[0]) / (_NECK[1] - _NECK[0])).clamp(0, 1)
+    share = ((below - NECK[0]) / (NECK[1] - NECK[0])).clamp(0, 1)
     share = share * share * (3 - 2 * share)
     head, body = _interpolated(source, driving, positions), _body(source, driving, positions)
     return positions[None] + (1 - share) * head + share * body, 1 - share

@@ -12,6 +12,7 @@ from datasets.clips import FrameCache
 
 from ..models.families import Compact
 from .data import random_affine, transform_points
+from .register import registrations
 
 
 class PointBatch(NamedTuple):
@@ -24,12 +25,23 @@ class PointBatch(NamedTuple):
 
 @torch.no_grad()
 def analyse_frames(model: Compact, cache: FrameCache, device: torch.device, batch: int = 32) -> Tensor:
-    """The refined points of every picture of a cache: float32 [N, K, 2]."""
+    """The points of every picture of a cache as an encoder finds them, with the first picture of each clip as the key
+    picture: float32 [N, K, 2]."""
     found = []
     for start in range(0, len(cache.frames), batch):
         frames = torch.from_numpy(np.array(cache.frames[start : start + batch])).to(device)
         found.append(model.analysis.refined(frames.permute(0, 3, 1, 2).float() / 255).float().cpu())
-    return torch.cat(found)
+    points = torch.cat(found)
+    for _, start, count in cache.clips:
+        if count == 1:
+            continue
+        key = torch.from_numpy(np.array(cache.frames[start : start + 1])).to(device).permute(0, 3, 1, 2).float() / 255
+        (registration,) = registrations(model.synthesis, key, points[start : start + 1])
+        for row in range(start + 1, start + count):
+            points[row] = torch.from_numpy(
+                registration.fit(cache.frames[row], points[row].flatten().numpy()).parameters
+            ).view(-1, 2)
+    return points
 
 
 class PointSampler:

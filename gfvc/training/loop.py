@@ -197,8 +197,9 @@ class Trainer:
 
     def _points(self, frames: FrameCache) -> Tensor:
         """The points of all pictures, kept in the run's folder: finding them takes far longer than the steps."""
-        weights = self.model.analysis.state_dict().items()
-        finding = fingerprint({name: value for name, value in weights if not name.startswith("encoder.")})
+        parts = "analysis.", "synthesis.person."
+        weights = {name: value for name, value in self.model.state_dict().items() if name.startswith(parts)}
+        finding = fingerprint({name: value for name, value in weights.items() if ".encoder." not in name})
         path = self.files.run / f"points-{len(frames.frames)}-{finding}.npy"
         if not path.exists():
             log.info("finding the key points of %d pictures", len(frames.frames))

@@ -12,6 +12,7 @@ from bitstream import step_size
 from ..models.families import FaceModel
 from ..models.local import EYE_REGIONS, MOUTH_REGION
 from ..models.points import FACE_COUNT, OUTLINE_SLICE, POSE_SLICE, index_of
+from ..models.portrait import PortraitSynthesis
 from .adversary import PatchCritic, adversarial_losses
 from .code import PointBatch
 from .data import Batch, transform_pictures, transform_points
@@ -29,6 +30,7 @@ from .losses import (
     ssim_loss,
     texture_loss,
 )
+from .register import register
 from .restoration import PieceBatch
 
 # Side of the square around the face that the critic sees, as a share of the picture's.
@@ -150,18 +152,25 @@ class SynthesisStep(Step):
     def forward(self, batch: Batch, affine: Tensor) -> StepResult:
         pictures = torch.cat((batch.key, batch.driving))
         with torch.no_grad():
-            key_points = self.points(batch, pictures)
-            driving_points = key_points.roll(len(batch.key), dims=0)
+            key_points, driving_points = self.points(batch, pictures)
         return self.result(*self.picture_losses(batch, pictures, key_points, driving_points))
 
-    def points(self, batch: Batch, pictures: Tensor) -> Tensor:
-        """Points [2 B, K, 2] of key and driving pictures, with the quantiser's errors."""
+    def points(self, batch: Batch, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Points [2 B, K, 2] of key and of driving pictures, registered as an encoder does, where the generation knows
+        how, and with the quantiser's errors where they are not labels."""
+        model, count = self.model, len(batch.key)
         points = torch.cat((batch.key_marks, batch.driving_marks))
         known = torch.isfinite(points).all(2).all(1).unflatten(0, (2, -1)).all(0)
         use = (known & (torch.rand(known.shape, device=known.device) < self.labelled)).repeat(2)
         if not use.all():
-            points[~use] = self.received(self.model.analyse(pictures[~use])).to(points.dtype)
-        return points
+            points[~use] = model.points(model.analyse(pictures[~use])).to(points.dtype)
+        driving = points.roll(count, dims=0)
+        if isinstance(model.synthesis, PortraitSynthesis):
+            driving = register(model.synthesis, pictures, points, pictures.roll(count, dims=0), driving)
+        if not use.all():
+            for found in (points, driving):
+                found[~use] = self.received(model.parameters_of(found[~use])).to(points.dtype)
+        return points, driving
 
 
 class PersonStep(Step):

@@ -63,12 +63,22 @@ def test_engine_agrees_with_torch(torch_backend, demo, name, width, height):
     key, wanted_key = (backend.prepare(first, parameters[0]) for backend in (engine, torch_backend))
     assert key.shown.shape == first.shape
     assert difference(key.shown, wanted_key.shown) < TOLERANCE
+    assert np.abs(engine.person(key) - torch_backend.person(wanted_key)).max() < 1e-3
     wanted = torch_backend.generate(wanted_key, parameters[1])
     found = engine.generate(key, parameters[1])
     assert found.shape == wanted.shape
     assert found.dtype == np.uint8
     assert difference(found, wanted) < TOLERANCE / 10
     assert difference(found, key.shown) > TOLERANCE
+
+
+def test_person_is_where_the_networks_see_it(torch_backend, demo):
+    """In the demo clip, a portrait: the middle is the person, the upper corners are not."""
+    key = torch_backend.prepare(demo[0], torch_backend.analyse(demo[0]))
+    mask = torch_backend.person(key)
+    assert mask.shape == (128, 128)
+    assert mask[56:72, 56:72].min() > 0.9
+    assert mask[:8, :8].max() < 0.1
 
 
 @pytest.mark.parametrize("name", OTHERS[::2])

@@ -129,7 +129,7 @@ def test_parameters_before_a_key_picture_are_refused(small_stream):
 
 def test_layout_that_does_not_fit_the_model_is_refused(small_stream):
     header = header_of(small_stream)
-    group = dataclasses.replace(header.layout.groups[0], count=header.layout.groups[0].count - 1)
+    group = dataclasses.replace(header.layout.groups[-1], count=header.layout.groups[-1].count - 1)
     short = dataclasses.replace(header, layout=type(header.layout)((group,)))
     with pytest.raises(BitstreamError, match="parameters a picture"):
         Decoder(short)

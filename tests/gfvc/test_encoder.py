@@ -34,6 +34,35 @@ def parameter_bytes(pictures, **options):
     return encoder.tally.parameter_bytes, encoder.tally.summary()
 
 
+def luma_error(pictures, stream):
+    """Mean square error of what a stream shows."""
+    shown = [picture.rgb for picture in decode_stream(stream)]
+    return float(np.mean((np.stack(shown).astype(float) - np.stack(pictures)) ** 2))
+
+
+def test_registration_shows_the_motion_better(demo):
+    pictures = demo[::4]
+    errors = [luma_error(pictures, encode_stream(pictures, registration=way)) for way in ("auto", "off")]
+    assert errors[0] < 0.9 * errors[1]
+
+
+def test_dearer_bits_are_fewer(small):
+    sizes = [parameter_bytes(small, lagrangian=lagrangian)[0] for lagrangian in (1e-6, 1e-3)]
+    assert sizes[1] < sizes[0]
+
+
+def test_models_that_know_no_person_are_not_registered(small):
+    """Generation 2, whose decoder moves the picture by another formula."""
+    one, other = (encode_stream(small, family="keypoints2d", registration=way) for way in ("auto", "off"))
+    assert one == other
+
+
+@pytest.mark.parametrize("options", [{"registration": "on"}, {"lagrangian": -1.0}, {"lagrangian": float("nan")}])
+def test_options_of_registration_off_their_range_are_refused(options):
+    with pytest.raises(GfvcError, match=f"--{next(iter(options))}"):
+        EncoderOptions(**options)
+
+
 @pytest.mark.parametrize(("interval", "expected"), [(5, [0, 5, 10]), (1, list(range(12))), (12, [0]), (None, [0])])
 @pytest.mark.parametrize("refresh", ["auto", "off"])
 def test_key_interval_is_honoured(small, interval, expected, refresh):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from bitstream import Group, Layout
 from bitstream.layout import VALUE_LIMIT
 from gfvc.models.families import FAMILIES
 from gfvc.parameters import Quantiser, Smoother, stream_layout
@@ -135,3 +136,49 @@ def test_smoothing_starts_anew_with_a_group():
 def test_smoothing_off_its_range_is_refused(smoothing):
     with pytest.raises(ValueError, match="smoothing"):
         Smoother(np.ones(1), smoothing)
+
+
+def cost(values, target, metric, previous, lagrangian):
+    error = np.array(values) * Quantiser(CODE).steps - target
+    bits = [0.4 if value == old else 3 + 2 * np.log2(abs(value - old)) for value, old in zip(values, previous)]  # noqa: B905
+    return error @ metric @ error + lagrangian * sum(bits)
+
+
+CODE = Layout((Group(1, 1, 17, False), Group(5, 1, 17, False)))
+
+
+@given(st.integers(0, 1000), st.sampled_from([0.0, 1e-4, 1e-2, 1.0]))
+def test_optimised_values_cost_no_more_than_rounded_or_unchanged_ones(seed, lagrangian):
+    generator = np.random.default_rng(seed)
+    half = generator.normal(size=(6, 6))
+    metric = half @ half.T + 0.01 * np.eye(6)
+    previous = generator.integers(-20, 20, 6).tolist()
+    quantiser = Quantiser(CODE, 0.0)
+    target = (np.array(previous) + generator.normal(size=6) * 3) * quantiser.steps
+    found = quantiser.optimise(target, metric, previous, lagrangian)
+    assert all(isinstance(value, int) for value in found)
+    assert cost(found, target, metric, previous, lagrangian) <= cost(previous, target, metric, previous, lagrangian)
+    if lagrangian >= 1:
+        assert found == previous
+
+
+def test_optimised_values_without_interaction_or_rate_are_the_nearest():
+    quantiser = Quantiser(CODE, 0.0)
+    target = np.array([0.4, -1.6, 2.2, 0.0, 7.9, -3.1]) * quantiser.steps
+    assert quantiser.optimise(target, np.eye(6), [5, 0, 0, 0, 0, 0], 0.0) == [0, -2, 2, 0, 8, -3]
+
+
+def test_optimised_value_stands_for_another_that_would_cost_more():
+    """Two values of the same effect, both wanted half a step higher: one of them by a whole step does it."""
+    quantiser = Quantiser(CODE, 0.0)
+    metric = np.eye(6)
+    metric[1, 2] = metric[2, 1] = 0.999
+    target = np.array([0, 0.5, 0.5, 0, 0, 0]) * quantiser.steps
+    found = quantiser.optimise(target, metric, [0] * 6, 1e-9)
+    assert sorted(found[1:3]) == [0, 1]
+
+
+def test_values_that_are_no_numbers_change_nothing_for_the_worse():
+    quantiser = Quantiser(CODE, 0.0)
+    found = quantiser.optimise(np.full(6, np.nan), np.full((6, 6), np.nan), [1] * 6, 1e-5)
+    assert found == [1] * 6

@@ -1,0 +1,149 @@
+"""Registration: the encoder fits the parameters to what the decoder will make of them.
+
+The analysis sees one picture at a time and places each point to a few samples. How far head and body have moved since
+the key picture is in the two pictures themselves, to a fraction of a sample: Gauss-Newton steps look for the
+parameters whose motion field lays the key picture best over the driving one (Lucas and Kanade, An iterative image
+registration technique, IJCAI 1981; Baker and Matthews, Lucas-Kanade 20 years on, IJCV 2004, for motion with
+parameters). The analysis is where they start from and what they are held to: mouth and eyes change their looks, which
+no motion of the key picture explains.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .models.field_shape import FACE_NOISE, NECK, NOISE, REACH, SLOPE, STILL
+from .models.point_map import PointMap
+from .models.points import EYES_SLICE, MOUTH_SLICE, OUTLINE_SLICE, POINT_COUNT, POSE_SLICE, index_of
+from .similarity import small_luma
+
+SIZE = 64
+STEPS = 4
+# The field changes little while the points settle: it is computed anew in these steps only.
+_FRESH = (0, 2)
+# How firmly the analysis holds each point: square error of luma, 0..1, mean over the picture, that a square distance of
+# 1 (half the picture's width) is worth.
+_HOLD = np.full((POINT_COUNT, 1), 0.03, np.float32)
+_HOLD[POSE_SLICE] = 0.003
+_HOLD[OUTLINE_SLICE] = 0.003
+_SHOULDERS = slice(index_of("right_shoulder")[0], index_of("left_shoulder")[0] + 1)
+_CHIN, _FOREHEAD = index_of("chin", "forehead")
+_NOISE_MATRIX = np.diag(np.full(POINT_COUNT, NOISE, np.float32))
+for _points in (MOUTH_SLICE, EYES_SLICE):
+    _NOISE_MATRIX[_points, _points] *= FACE_NOISE / NOISE
+# Below this share of the person a sample says nothing.
+_LEAST_SHARE = 0.1
+# Keeps parameters where nothing says anything of them.
+_FLOOR = 1e-6
+
+
+def _covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    product = a @ b.T
+    square = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * product
+    return np.exp(np.sqrt(np.maximum(square, 1e-9)) / -REACH) + SLOPE * (1 + product)
+
+
+def field_basis(source: np.ndarray, driving: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """What each point's displacement adds to that of each position: [N, K].
+
+    `field.motion_field` of key points [K, 2] at positions [N, 2] is positions + basis @ (source - driving).
+    """
+    centre = driving.mean(0)
+    at = driving - centre
+    basis = _covariance(positions - centre, at) @ np.linalg.inv(_covariance(at, at) + _NOISE_MATRIX)
+    chin, down = driving[_CHIN], driving[_CHIN] - driving[_FOREHEAD]
+    below = (positions - chin) @ down / (down @ down + 1e-3)
+    share = np.clip((below - NECK[0]) / (NECK[1] - NECK[0]), 0, 1)
+    share = share * share * (3 - 2 * share)
+    right, left = driving[_SHOULDERS]
+    across = left - right
+    place = np.clip((positions - right) @ across / (across @ across + 1e-3), 0, 1)
+    moved = np.linalg.norm((source - driving)[_SHOULDERS], axis=1)
+    gate = np.clip(moved / STILL - 1, 0, 1)
+    basis = basis * (1 - share)[:, None]
+    basis[:, _SHOULDERS] += share[:, None] * np.stack((1 - place, place), axis=1) * gate
+    return basis
+
+
+class _Map:
+    """Channels [H, W, C] that can be sampled bilinearly at positions [N, 2] in -1..1, border repeated."""
+
+    def __init__(self, channels: np.ndarray) -> None:
+        self._height, self._width, count = channels.shape
+        self._rows = channels.reshape(-1, count)
+
+    def __call__(self, positions: np.ndarray) -> np.ndarray:
+        x = np.clip((positions[:, 0] + 1) * (self._width / 2) - 0.5, 0, self._width - 1)
+        y = np.clip((positions[:, 1] + 1) * (self._height / 2) - 0.5, 0, self._height - 1)
+        left = np.minimum(x.astype(np.int64), self._width - 2)
+        top = np.minimum(y.astype(np.int64), self._height - 2)
+        right, below = (x - left)[:, None], (y - top)[:, None]
+        at = top * self._width + left
+        rows = self._rows
+        upper = rows[at] * (1 - right) + rows[at + 1] * right
+        lower = rows[at + self._width] * (1 - right) + rows[at + self._width + 1] * right
+        return upper * (1 - below) + lower * below
+
+
+def _grid(height: int, width: int) -> np.ndarray:
+    """Sample centres [height * width, 2], x then y, -1..1."""
+    y, x = ((np.arange(count, dtype=np.float32) * 2 + 1) / count - 1 for count in (height, width))
+    return np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1).reshape(-1, 2)
+
+
+class Fit(NamedTuple):
+    """parameters: float32 [n]; metric: [n, n], e' metric e is the square error that an error e of them adds, as luma
+    0..1, mean over the picture."""
+
+    parameters: np.ndarray
+    metric: np.ndarray
+
+
+class Registration:
+    """Of the pictures of one group, against its key picture."""
+
+    def __init__(self, shown: np.ndarray, mask: np.ndarray, parameters: np.ndarray, points: PointMap) -> None:
+        """shown: the decoded key picture, uint8 [H, W, 3]; mask: where the person is in it, 0..1, [h, w]; parameters:
+        its own, as decoded, float32 [n]; points: of the family."""
+        luma = small_luma(shown, SIZE)
+        height, width = luma.shape
+        self._positions = _grid(height, width)
+        slopes = [np.zeros_like(luma), np.zeros_like(luma)]
+        slopes[0][:, 1:-1] = (luma[:, 2:] - luma[:, :-2]) * (width / 4)
+        slopes[1][1:-1] = (luma[2:] - luma[:-2]) * (height / 4)
+        share = _Map(mask[..., None].astype(np.float32))(self._positions).reshape(height, width)
+        self._key = _Map(np.stack((luma, *slopes, share), axis=-1))
+        self._points = points
+        self._source = points(parameters)[0]
+
+    def fit(self, rgb: np.ndarray, parameters: np.ndarray) -> Fit:
+        """The parameters that fit a picture, uint8 [H, W, 3], best, from those [n] that the analysis has found."""
+        target = small_luma(rgb, SIZE).reshape(-1)
+        held, _ = self._points(parameters)
+        hold = np.repeat(_HOLD, 2)
+        best, least = None, np.inf
+        positions, count = self._positions, len(target)
+        for step in range(STEPS + 1):
+            driving, slope = self._points(parameters)
+            if step in _FRESH:
+                basis = field_basis(self._source, driving, positions)
+            seen = self._key(positions + basis @ (self._source - driving))
+            if step == 0:
+                # What is not the person's is not looked at again.
+                kept = seen[:, 3] > _LEAST_SHARE
+                positions, target, basis, seen = (x[kept] for x in (positions, target, basis, seen))
+            share = seen[:, 3]
+            error = share * (target - seen[:, 0])
+            away = (driving - held).reshape(-1)
+            moves = share[:, None] * sum(seen[:, 1 + axis, None] * (basis @ slope[axis::2]) for axis in (0, 1))
+            metric = moves.T @ moves / count + slope.T @ (hold[:, None] * slope)
+            metric[np.diag_indices_from(metric)] += _FLOOR
+            cost = error @ error / count + hold @ (away * away)
+            if best is None or cost < least:
+                best, least = Fit(parameters, metric), cost
+            if step < STEPS:
+                gradient = moves.T @ error / count + slope.T @ (hold * away)
+                parameters = (parameters - np.linalg.solve(metric, gradient)).astype(np.float32)
+        return best

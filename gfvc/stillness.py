@@ -1,0 +1,33 @@
+"""Stillness of decoded pictures: what changes by less than can be seen does not change at all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# In levels of 255. Of the changes between generated pictures where the original rests, a third or more are smaller.
+DEFAULT_SLACK = 3
+
+
+class Settler:
+    """Lets each sample follow the generated one on a leash of ``slack`` levels.
+
+    Trembling within twice that comes to rest, and nothing that is shown is further than that from what was generated.
+    """
+
+    def __init__(self, slack: int = DEFAULT_SLACK) -> None:
+        """slack: 0 passes everything."""
+        if not 0 <= slack <= 127:
+            raise ValueError(f"slack {slack}, 0..127 expected")
+        self._slack = np.uint8(slack)
+        self._shown: np.ndarray | None = None
+
+    def __call__(self, picture: np.ndarray, *, fresh: bool) -> np.ndarray:
+        """The picture to show for a generated one, uint8 [H, W, 3]; ``fresh`` ones, key pictures, are shown as they
+        are."""
+        if self._shown is not None and not fresh and self._slack:
+            # In bytes, without wrapping: several times faster than in a wider type.
+            lowest = np.maximum(picture, self._slack) - self._slack
+            highest = np.minimum(picture, np.uint8(255) - self._slack) + self._slack
+            picture = np.clip(self._shown, lowest, highest)
+        self._shown = picture
+        return picture
