@@ -1,41 +1,45 @@
-"""What each part of the synthesis buys: decoded quality with one part at a time left out.
+"""What each part of the codec buys: rate and decoded quality with one part at a time left out.
 
     python -m eval.ablation CLIPS [--family compact] [--weights FILE] [--key-qp N] [--pictures N] [--json]
 
-Nothing is trained anew: parts are switched off in the shipped model. Of the first pictures of each clip, coded with one
-key picture: PSNR-Y (dB) and MS-SSIM; gmsd (lower is better); sharpness, the energy of the luma's Laplacian against the
-original's (1 is equal); flicker, the mean change from picture to picture in the half of the pixels that change least in
-the original, against the original's (1 is as still). Means over pictures, then over clips.
+Nothing is trained anew: parts are switched off in the shipped model, and options of encoder and decoder. Of the first
+pictures of each clip, coded with one key picture: rate of the parameters (kbit/s); PSNR-Y (dB) and MS-SSIM; gmsd (lower
+is better); sharpness, the energy of the luma's Laplacian against the original's (1 is equal); flicker, the mean change
+from picture to picture in the half of the pixels that change least in the original, against the original's (1 is as
+still). Means over pictures, then over clips.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import piq
-import torch
 from scipy.ndimage import laplace
 from torch import nn
 
+from bitstream import StreamReader
 from datasets.clips import ClipError, list_clips
 from gfvc.carriage import DEFAULT_CODEC
+from gfvc.decoder import Decoder
+from gfvc.encoder import Encoder
 from gfvc.errors import GfvcError
-from gfvc.key_picture import CODECS, KeyPictureCodec
+from gfvc.key_picture import CODECS
 from gfvc.models.families import FAMILIES, FaceModel
-from gfvc.models.registry import DEFAULT_FAMILY, load_model
-from gfvc.parameters import family_quantiser
-from gfvc.quality import to_rgb8, to_tensor
+from gfvc.models.registry import DEFAULT_FAMILY
+from gfvc.options import EncoderOptions
+from gfvc.stillness import DEFAULT_SLACK
 from gfvc.video import VideoReader
 
 from .freeze import luma, scores
 
-METRICS = ("psnr_y", "ms_ssim", "gmsd", "sharpness", "flicker")
-CPU = torch.device("cpu")
+METRICS = ("kbps_parameters", "psnr_y", "ms_ssim", "gmsd", "sharpness", "flicker")
 
 
 def _unchanged(model: FaceModel) -> None:
@@ -54,35 +58,47 @@ def _bilinear(model: FaceModel) -> None:
     model.synthesis.sampling = "bilinear"
 
 
-VARIANTS: dict[str, Callable[[FaceModel], None]] = {
-    "whole": _unchanged,
-    "no restoration of key pictures": _no_restoration,
-    "soft mix": _soft_mix,
-    "bilinear instead of bicubic": _bilinear,
+class Variant(NamedTuple):
+    """change: of the networks; options: of the encoder; slack: of the decoder."""
+
+    change: Callable[[FaceModel], None] = _unchanged
+    options: dict[str, Any] = {}  # noqa: RUF012
+    slack: int = DEFAULT_SLACK
+
+
+VARIANTS = {
+    "whole": Variant(),
+    "no registration": Variant(options={"registration": "off"}),
+    "dead zones": Variant(options={"lagrangian": 0.0}),
+    "small changes shown": Variant(slack=0),
+    "no restoration of key pictures": Variant(_no_restoration),
+    "soft mix": Variant(_soft_mix),
+    "bilinear instead of bicubic": Variant(_bilinear),
 }
 
 
-@torch.inference_mode()
-def coded(model: FaceModel, pictures: list[np.ndarray], codec: KeyPictureCodec, qp: int) -> list[np.ndarray]:
-    """What a decoder shows of pictures uint8 [H, W, 3], the first of which is the key picture."""
-    quantiser = family_quantiser(model.groups)
-    height, width = pictures[0].shape[:2]
+def coded(clip: Path, variant: Variant, options: dict[str, Any], pictures: int) -> dict[str, float]:
+    """The METRICS of the first pictures of a clip.
 
-    def tensor(values: list[int]) -> torch.Tensor:
-        return torch.from_numpy(quantiser.dequantise(values))[None]
-
-    key = to_tensor(codec.decode(codec.encode(pictures[0], qp)), CPU)
-    values = quantiser.quantise_key(model.analyse(key)[0].numpy())
-    state = model.prepare(key, tensor(values))
-    shown = [to_rgb8(state.picture, height, width)]
-    for picture in pictures[1:]:
-        values = quantiser.quantise(model.analyse(to_tensor(picture, CPU))[0].numpy(), values)
-        shown.append(to_rgb8(model.generate(state, tensor(values)), height, width))
-    return shown
+    Raises GfvcError for weights of generation 1, which has none of these parts.
+    """
+    with VideoReader(clip) as video:
+        originals = list(itertools.islice(video, pictures))
+        encoder = Encoder(video.info, EncoderOptions(**options, **variant.options))
+    if encoder.backend.model.generation < 2:
+        raise GfvcError("weights of generation 1, 2 or later expected: there is nothing to leave out")
+    variant.change(encoder.backend.model)
+    stream = encoder.header_bytes() + b"".join(unit for picture in originals for unit in encoder.push(picture))
+    reader = StreamReader(io.BytesIO(stream + b"".join(encoder.flush())))
+    decoder = Decoder(reader.header, weights=options["weights"], backend="torch", device="cpu", slack=variant.slack)
+    variant.change(decoder.backend.model)
+    shown = [decoder.push(picture).rgb for picture in reader.pictures()]
+    rate = encoder.tally.summary().kbps_parameters
+    return {"kbps_parameters": rate} | judge([picture.rgb for picture in originals], shown)
 
 
 def judge(originals: list[np.ndarray], shown: list[np.ndarray]) -> dict[str, float]:
-    """The METRICS of one clip."""
+    """The METRICS of one clip, but for the rate."""
     rows, changes, before = [], [], None
     for pair in zip(originals, shown, strict=True):
         a, b = (luma(picture) for picture in pair)
@@ -93,31 +109,19 @@ def judge(originals: list[np.ndarray], shown: list[np.ndarray]) -> dict[str, flo
             still = change[0] <= change[0].median()
             changes.append(float((change[1][still].mean() + 0.05) / (change[0][still].mean() + 0.05)))
         before = a, b
-    return dict(zip(METRICS, [*np.mean(rows, axis=0).tolist(), float(np.mean(changes))], strict=True))
+    return dict(zip(METRICS[1:], [*np.mean(rows, axis=0).tolist(), float(np.mean(changes))], strict=True))
 
 
-def measure(
-    clips: list[Path], family: str, weights: Path | None, qp: int, pictures: int
-) -> dict[str, dict[str, float]]:
+def measure(clips: list[Path], options: dict[str, Any], pictures: int) -> dict[str, dict[str, float]]:
     """Means over clips of each of VARIANTS.
 
-    Raises GfvcError for weights of generation 1, which has none of these parts.
+    Raises GfvcError as `coded`.
     """
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in VARIANTS}
-    for name, change in VARIANTS.items():
-        model = load_model(family, weights).model
-        if model.generation < 2:
-            raise GfvcError(f"weights of generation {model.generation}, 2 expected: there is nothing to leave out")
-        change(model)
-        for clip in clips:
-            with VideoReader(clip) as video:
-                originals = [picture.rgb for picture in itertools.islice(video, pictures)]
-                codec = KeyPictureCodec(DEFAULT_CODEC, video.info.width, video.info.height, video.info.colour)
-            found[name].append(judge(originals, coded(model, originals, codec, qp)))
-    return {
-        name: {metric: float(np.mean([row[metric] for row in rows])) for metric in METRICS}
-        for name, rows in found.items()
-    }
+    found = {}
+    for name, variant in VARIANTS.items():
+        rows = [coded(clip, variant, options, pictures) for clip in clips]
+        found[name] = {metric: float(np.mean([row[metric] for row in rows])) for metric in METRICS}
+    return found
 
 
 def main() -> int:
@@ -130,7 +134,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     try:
-        found = measure(list_clips(args.clips), args.family, args.weights, args.key_qp, args.pictures)
+        options = {"family": args.family, "weights": args.weights, "key_qp": args.key_qp, "key_refresh": "off"}
+        options |= {"backend": "torch", "device": "cpu"}
+        found = measure(list_clips(args.clips), options, args.pictures)
     except (GfvcError, ClipError) as error:
         parser.error(str(error))
     if args.json:

@@ -6,7 +6,7 @@ converted twice. What `prepare` computes once a group is a tuple of float tensor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,12 +22,17 @@ from ..models.synthesis import KeyState
 TRACED_BATCH, TRACED_HEIGHT, TRACED_WIDTH = 2, 160, 192
 
 
+# How pictures come in, to [B, 3, H, W] in 0..1, and from that how they go out.
+Read = Callable[[Tensor], Tensor]
+Show = Callable[[Tensor], Tensor]
+
+
 def _floats(pictures: Tensor) -> Tensor:
     return pictures.permute(0, 3, 1, 2).float() / 255
 
 
 def _bytes(pictures: Tensor) -> Tensor:
-    return (pictures.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    return (pictures * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def state_type(model: FaceModel) -> type[KeyState] | type[LayeredState] | type[PortraitState]:
@@ -38,37 +43,37 @@ def state_type(model: FaceModel) -> type[KeyState] | type[LayeredState] | type[P
 class AnalyseGraph(nn.Module):
     """Pictures, uint8 [B, H, W, 3] -> parameters [B, n]."""
 
-    def __init__(self, model: FaceModel) -> None:
+    def __init__(self, model: FaceModel, read: Read = _floats) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.read = model, read
 
     def forward(self, picture: Tensor) -> Tensor:
-        return self.model.analyse(_floats(picture))
+        return self.model.analyse(self.read(picture))
 
 
 class PrepareGraph(nn.Module):
     """Decoded key pictures, uint8 [B, H, W, 3], and their parameters [B, n] -> what is shown for them, uint8
     [B, H, W, 3], and the state."""
 
-    def __init__(self, model: FaceModel) -> None:
+    def __init__(self, model: FaceModel, read: Read = _floats, show: Show = _bytes) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.read, self.show = model, read, show
 
     def forward(self, picture: Tensor, parameters: Tensor) -> tuple[Tensor, ...]:
-        state = self.model.prepare(_floats(picture), parameters)
-        return (_bytes(state.picture), *state)
+        state = self.model.prepare(self.read(picture), parameters)
+        return (self.show(state.picture), *state)
 
 
 class GenerateGraph(nn.Module):
     """The state and driving parameters [B, n] -> generated pictures, uint8 [B, H, W, 3]."""
 
-    def __init__(self, model: FaceModel) -> None:
+    def __init__(self, model: FaceModel, show: Show = _bytes) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.show = model, show
 
     def forward(self, *inputs: Tensor) -> Tensor:
         *state, parameters = inputs
-        return _bytes(self.model.generate(state_type(self.model)(*state), parameters))
+        return self.show(self.model.generate(state_type(self.model)(*state), parameters))
 
 
 class Graph(NamedTuple):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from ..models.families import FaceModel
-from .graphs import state_type
+from .graphs import AnalyseGraph, GenerateGraph, PrepareGraph
 
 
 def _floats(picture: Tensor) -> Tensor:
@@ -25,36 +25,7 @@ def _floats(picture: Tensor) -> Tensor:
 
 def _shown(picture: Tensor) -> Tensor:
     """0..1 -> 0.5..255.5, [1, H, W, 3]: what is left is to cut off the fraction."""
-    return (picture.clamp(0, 1) * 255 + 0.5).permute(0, 2, 3, 1)
-
-
-class _Analyse(nn.Module):
-    def __init__(self, model: FaceModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, picture: Tensor) -> Tensor:
-        return self.model.analyse(_floats(picture))
-
-
-class _Prepare(nn.Module):
-    def __init__(self, model: FaceModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, picture: Tensor, parameters: Tensor) -> tuple[Tensor, ...]:
-        state = self.model.prepare(_floats(picture), parameters)
-        return (_shown(state.picture), *state)
-
-
-class _Generate(nn.Module):
-    def __init__(self, model: FaceModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        *state, parameters = inputs
-        return _shown(self.model.generate(state_type(self.model)(*state), parameters))
+    return (picture * 255 + 0.5).permute(0, 2, 3, 1)
 
 
 @torch.no_grad()
@@ -66,11 +37,11 @@ def to_ncnn(model: FaceModel, graph: str, height: int, width: int) -> tuple[byte
     picture = torch.rand(1, 3, height, width, generator=torch.manual_seed(0)) * 255
     parameters = model.analyse(picture / 255)
     inputs: dict[str, tuple[nn.Module, tuple[Tensor, ...]]] = {
-        "analyse": (_Analyse(model), (picture,)),
-        "prepare": (_Prepare(model), (picture, parameters)),
+        "analyse": (AnalyseGraph(model, _floats), (picture,)),
+        "prepare": (PrepareGraph(model, _floats, _shown), (picture, parameters)),
     }
     if graph == "generate":
-        inputs["generate"] = (_Generate(model), (*model.prepare(picture / 255, parameters), parameters))
+        inputs["generate"] = (GenerateGraph(model, _shown), (*model.prepare(picture / 255, parameters), parameters))
     return convert(*inputs[graph])
 
 

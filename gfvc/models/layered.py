@@ -62,11 +62,53 @@ def hard_shares(shares: Tensor, least: float = LEAST_SHARE) -> Tensor:
     return shares + (hard - shares).detach() if shares.requires_grad else hard
 
 
-class LayeredSynthesis(nn.Module):
+def compose(logits: Tensor, new: Tensor, moved: Tensor, still: Tensor, least_share: float) -> Layers:
+    """Mix generated, moved and resting content, each [B, 3, H, W], by the logits [B, 3, H, W] of their shares."""
+    shares = torch.softmax(_LOGIT_BOUND * torch.tanh(logits / _LOGIT_BOUND), dim=1)
+    generate, move, rest = hard_shares(shares, least_share).split(1, dim=1)
+    picture = generate * new + move * moved + rest * still
+    carried = shares[:, 1:2] * moved + shares[:, 2:] * still
+    return Layers(picture, new, carried / shares[:, 1:].sum(1, keepdim=True).clamp(min=1e-3), shares)
+
+
+def last_layers(width: int) -> tuple[nn.Conv2d, nn.Conv2d]:
+    """Convolutions from features at half size to a fine correction of the motion, at first none, and to generated
+    content and the mix, at full size in blocks of 2x2."""
+    to_flow, to_picture = nn.Conv2d(width, 2, 3, padding=1), nn.Conv2d(width, 5 * 4, 3, padding=1)
+    nn.init.zeros_(to_flow.weight)
+    nn.init.normal_(to_picture.weight, std=0.01)
+    for layer in (to_flow, to_picture):
+        nn.init.zeros_(layer.bias)
+    return to_flow, to_picture
+
+
+class RestoringSynthesis(nn.Module):
     """`prepare` once per key picture, `generate` once per driving picture.
 
     Pictures are [B, 3, H, W], 0..1, H and W multiples of 4.
     """
+
+    restore: Restoration
+
+    def prepare(self, picture: Tensor, points: Tensor) -> NamedTuple:
+        """From a decoded key picture and its key points [B, K, 2]."""
+        return self.prepare_restored(self.restore(picture).clamp(0, 1), points)
+
+    def prepare_restored(self, picture: Tensor, points: Tensor) -> NamedTuple:
+        """From a key picture that needs no restoration."""
+        raise TypeError(f"{type(self).__name__} does not define prepare_restored()")
+
+    def generate(self, state: NamedTuple, driving: Tensor) -> Tensor:
+        """Generated picture [B, 3, H, W], not clipped, from driving points [B, K, 2]."""
+        return self.layers(state, driving).picture
+
+    def layers(self, state: NamedTuple, driving: Tensor) -> Layers:
+        """As `generate`, with what training needs."""
+        raise TypeError(f"{type(self).__name__} does not define layers()")
+
+
+class LayeredSynthesis(RestoringSynthesis):
+    """The synthesis of generation 2."""
 
     def __init__(self, width: int = 64, half_width: int = 32, warped_half: int = 16, blocks: int = 3) -> None:
         super().__init__()
@@ -83,30 +125,15 @@ class LayeredSynthesis(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
         self.to_half = nn.Conv2d(width, half_width * 4, 3, padding=1)
         self.fuse_half = nn.Conv2d(half_width + warped_half, half_width, 3, padding=1)
-        self.to_flow = nn.Conv2d(half_width, 2, 3, padding=1)
-        self.to_picture = nn.Conv2d(half_width, 5 * 4, 3, padding=1)
-        nn.init.zeros_(self.to_flow.weight)
-        nn.init.normal_(self.to_picture.weight, std=0.01)
-        for layer in (self.to_flow, self.to_picture):
-            nn.init.zeros_(layer.bias)
-
-    def prepare(self, picture: Tensor, points: Tensor) -> LayeredState:
-        """From a decoded key picture and its key points [B, K, 2]."""
-        return self.prepare_restored(self.restore(picture).clamp(0, 1), points)
+        self.to_flow, self.to_picture = last_layers(half_width)
 
     def prepare_restored(self, picture: Tensor, points: Tensor) -> LayeredState:
-        """From a key picture that needs no restoration."""
         half = F.relu(self.stem(F.pixel_unshuffle(picture * 2 - 1, 2)))
         quarter = self.encode(self.down(half))
         small = reduce_picture(picture, MOTION_SIZE) * 2 - 1
         return LayeredState(picture, small, self.half_out(half), quarter, self.still_out(quarter), points)
 
-    def generate(self, state: LayeredState, driving: Tensor) -> Tensor:
-        """Generated picture [B, 3, H, W], not clipped, from driving points [B, K, 2]."""
-        return self.layers(state, driving).picture
-
     def layers(self, state: LayeredState, driving: Tensor) -> Layers:
-        """As `generate`, with what training needs."""
         height, width = state.picture.shape[-2:]
         motion = self.motion(state.small, state.points, driving)
         features = motion.features
@@ -125,9 +152,4 @@ class LayeredSynthesis(nn.Module):
         x = F.pixel_shuffle(x, 2).float()
         still = F.interpolate(motion.still, size=(height, width), mode="bilinear", align_corners=False)
         logits = torch.cat((0 * still, x[:, 3:4] + 1, x[:, 4:] + 6 * still - 3), dim=1)
-        shares = torch.softmax(_LOGIT_BOUND * torch.tanh(logits / _LOGIT_BOUND), dim=1)
-        generate, move, rest = hard_shares(shares, self.least_share).split(1, dim=1)
-        new = x[:, :3] + 0.5
-        picture = generate * new + move * moved + rest * state.picture
-        carried = shares[:, 1:2] * moved + shares[:, 2:] * state.picture
-        return Layers(picture, new, carried / shares[:, 1:].sum(1, keepdim=True).clamp(min=1e-3), shares)
+        return compose(logits, x[:, :3] + 0.5, moved, state.picture, self.least_share)

@@ -17,15 +17,15 @@ from torch.nn import functional as F
 from .blocks import Down, ResidualBlock, Up, both, gaussian_maps, picture_grid, resize_grid, warp
 from .expression import EXPRESSION_MAPS, expression_maps
 from .field import motion_field
-from .layered import LEAST_SHARE, Layers, hard_shares
+from .layered import LEAST_SHARE, Layers, RestoringSynthesis, compose, last_layers
 from .person import PersonNetwork
 from .points import POINT_COUNT
 from .resample import reduce_picture
 from .restore import Restoration
 
 MOTION_SIZE = 64
-# Bound of the mix' logits, see `layered`.
-_LOGIT_BOUND = 6.0
+# The field is smooth: more positions would cost time and show nothing.
+FIELD_SIZE = 32
 
 
 class PortraitState(NamedTuple):
@@ -73,11 +73,8 @@ class MotionNetwork(nn.Module):
         return 0.1 * self.correction(features).float().permute(0, 2, 3, 1), features
 
 
-class PortraitSynthesis(nn.Module):
-    """`prepare` once per key picture, `generate` once per driving picture.
-
-    Pictures are [B, 3, H, W], 0..1, H and W multiples of 4.
-    """
+class PortraitSynthesis(RestoringSynthesis):
+    """The synthesis of generation 3."""
 
     def __init__(self, width: int = 32, half_width: int = 16) -> None:
         super().__init__()
@@ -96,19 +93,9 @@ class PortraitSynthesis(nn.Module):
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
         self.to_half = nn.Conv2d(width, half_width * 4, 3, padding=1)
         self.fuse_half = nn.Conv2d(half_width + half, half_width, 3, padding=1)
-        self.to_flow = nn.Conv2d(half_width, 2, 3, padding=1)
-        self.to_picture = nn.Conv2d(half_width, 5 * 4, 3, padding=1)
-        nn.init.zeros_(self.to_flow.weight)
-        nn.init.normal_(self.to_picture.weight, std=0.01)
-        for layer in (self.to_flow, self.to_picture):
-            nn.init.zeros_(layer.bias)
-
-    def prepare(self, picture: Tensor, points: Tensor) -> PortraitState:
-        """From a decoded key picture and its key points [B, K, 2]."""
-        return self.prepare_restored(self.restore(picture).clamp(0, 1), points)
+        self.to_flow, self.to_picture = last_layers(half_width)
 
     def prepare_restored(self, picture: Tensor, points: Tensor) -> PortraitState:
-        """From a key picture that needs no restoration."""
         person = self.person(picture)
         mask = torch.sigmoid(person.mask)
         small = torch.cat((reduce_picture(picture, MOTION_SIZE) * 2 - 1, F.avg_pool2d(mask, 2)), dim=1)
@@ -125,17 +112,16 @@ class PortraitSynthesis(nn.Module):
             points,
         )
 
-    def generate(self, state: PortraitState, driving: Tensor) -> Tensor:
-        """Generated picture [B, 3, H, W], not clipped, from driving points [B, K, 2]."""
-        return self.layers(state, driving).picture
-
     def layers(self, state: PortraitState, driving: Tensor) -> Layers:
-        """As `generate`, with what training needs; the shares are those of generated content, person and what is
-        behind."""
+        """The shares are those of generated content, person and what is behind."""
         height, width = state.picture.shape[-2:]
-        positions = picture_grid(MOTION_SIZE, MOTION_SIZE, driving).view(-1, 2)
+        positions = picture_grid(FIELD_SIZE, FIELD_SIZE, driving).view(-1, 2)
         field = motion_field(state.points, driving, positions)
-        grid, head = (x.unflatten(1, (MOTION_SIZE, MOTION_SIZE)) for x in field)
+        grid, head = (x.unflatten(1, (FIELD_SIZE, FIELD_SIZE)) for x in field)
+        grid = resize_grid(grid, MOTION_SIZE, MOTION_SIZE)
+        head = F.interpolate(
+            head.permute(0, 3, 1, 2), size=(MOTION_SIZE, MOTION_SIZE), mode="bilinear", align_corners=False
+        ).permute(0, 2, 3, 1)
         moved = warp(state.seen.float(), grid)
         expression = expression_maps(state.points, driving, MOTION_SIZE)
         bumps = gaussian_maps(driving, MOTION_SIZE, 0.1) - gaussian_maps(state.points, MOTION_SIZE, 0.1)
@@ -163,9 +149,4 @@ class PortraitSynthesis(nn.Module):
         x = F.pixel_shuffle(x, 2).float()
         certain = 8 * person - 4
         logits = torch.cat((0 * person - 1, x[:, 3:4] + certain, x[:, 4:] - certain), dim=1)
-        shares = torch.softmax(_LOGIT_BOUND * torch.tanh(logits / _LOGIT_BOUND), dim=1)
-        generate, move, rest = hard_shares(shares, self.least_share).split(1, dim=1)
-        new = x[:, :3] + 0.5
-        picture = generate * new + move * moved + rest * state.behind
-        carried = shares[:, 1:2] * moved + shares[:, 2:] * state.behind
-        return Layers(picture, new, carried / shares[:, 1:].sum(1, keepdim=True).clamp(min=1e-3), shares)
+        return compose(logits, x[:, :3] + 0.5, moved, state.behind, self.least_share)

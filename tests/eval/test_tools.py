@@ -149,3 +149,17 @@ def test_judge_of_an_equal_clip_and_of_a_blurred_and_trembling_one():
     assert ablation.judge(pictures, blurred)["sharpness"] < 0.5
     trembling = [np.roll(picture, index % 2, axis=1) for index, picture in enumerate(pictures)]
     assert ablation.judge(pictures, trembling)["flicker"] > 2
+
+
+def test_ablation_leaves_parts_out():
+    """Of the codec as it runs: rate without registration, changes that are shown, detail without restoration."""
+    options = {"family": "compact", "weights": None, "key_qp": 50, "key_refresh": "off", "backend": "torch"}
+    found = {
+        name: ablation.coded(DEMO, ablation.VARIANTS[name], options, 4)
+        for name in ("whole", "small changes shown", "no restoration of key pictures")
+    }
+    assert all(tuple(row) == ablation.METRICS for row in found.values())
+    whole, restless, coarse = found.values()
+    assert restless["flicker"] > whole["flicker"]
+    assert coarse["sharpness"] < whole["sharpness"]
+    assert restless["kbps_parameters"] == coarse["kbps_parameters"] == whole["kbps_parameters"]
