@@ -18,6 +18,7 @@ from .blocks import Down, ResidualBlock, Up, both, gaussian_maps, picture_grid, 
 from .expression import EXPRESSION_MAPS, expression_maps
 from .field import motion_field
 from .layered import LEAST_SHARE, Layers, RestoringSynthesis, compose, last_layers
+from .openings import openings
 from .person import PersonNetwork
 from .points import POINT_COUNT
 from .resample import reduce_picture
@@ -148,5 +149,7 @@ class PortraitSynthesis(RestoringSynthesis):
         moved = warp(state.picture, resize_grid(grid, height, width), self.sampling)
         x = F.pixel_shuffle(x, 2).float()
         certain = 8 * person - 4
-        logits = torch.cat((0 * person - 1, x[:, 3:4] + certain, x[:, 4:] - certain), dim=1)
+        opened = openings(state.points, driving, height // 2, width // 2)
+        opened = F.interpolate(opened, size=(height, width), mode="bilinear", align_corners=False)
+        logits = torch.cat((10 * opened - 1, x[:, 3:4] + certain, x[:, 4:] - certain), dim=1)
         return compose(logits, x[:, :3] + 0.5, moved, state.behind, self.least_share)
