@@ -23,19 +23,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from datasets import weights
+from gfvc.quality import luma
 
 # A PSNR of equal pictures would be infinite.
 PSNR_CAP = 100.0
-_LUMA = (0.299, 0.587, 0.114)
 # Rec. ITU-R BT.601 limited range, as OpenCV's RGB2YUV_I420 of the common software: rows Y, Cb, Cr; then offsets.
 _YUV = ((65.481, 128.553, 24.966), (-37.797, -74.203, 112.0), (112.0, -93.786, -18.214))
 
 Pair = Callable[[Tensor, Tensor], Tensor]
-
-
-def luma(pictures: Tensor) -> Tensor:
-    """[B, 3, H, W] RGB -> [B, 1, H, W], the same range."""
-    return (pictures * pictures.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def yuv420(pictures: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from bitstream import Colour
-from eval.rd import learned, metrics
+from datasets.faces import Box
+from eval.rd import faces, learned, metrics
 from gfvc.colour import from_rgb
 from gfvc.errors import GfvcError
 
@@ -233,3 +234,18 @@ def test_a_damaged_trunk_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(metrics.weights.FILES, path.name, entry)
     with pytest.raises(GfvcError, match="alexnet-owt-7be5be79.pth: not the weights expected"):
         learned.lpips_distance("alex", [path])
+
+
+def test_faces_are_compared_in_the_box_of_the_original_and_no_face_is_no_value():
+    """With a detector that sees a face in the bright pictures alone, as wide as they are bright."""
+
+    class Bright:
+        def detect(self, picture):
+            assert picture.dtype == np.uint8
+            assert picture.shape == (8, 8, 3)
+            return [Box(0, 0, float(picture.max()), 8, 1)] if picture.max() > 100 else []
+
+    originals = torch.tensor([200.0, 20.0, 150.0]).view(3, 1, 1, 1).expand(3, 3, 8, 8)
+    decoded = torch.tensor([10.0, 250.0, 249.0]).view(3, 1, 1, 1).expand(3, 3, 8, 8)
+    measure = faces._per_face(Bright(), lambda a, b, box: float(a.max() - b.max() + 1000 * box.side))
+    assert measure(originals, decoded).tolist() == pytest.approx([200190, math.nan, 149901], nan_ok=True)

@@ -18,7 +18,10 @@ import torch
 
 from eval import __main__ as entry
 from eval.rd import schedule, work
+from eval.rd.analysis import complexity
 from eval.rd.metrics import METRICS
+from gfvc.models.complexity import measure
+from gfvc.models.registry import load_model
 from gfvc.video import VideoReader
 
 from ..gfvc.media import DEMO, ROOT, read_clip, write_clip
@@ -138,6 +141,17 @@ def test_summary_says_how_it_was_made(out):
     assert {"torch", "piq", "bjontegaard"} <= set(summary["versions"])
     assert set(summary["clips"]) == {"id1/a", "b"}
     assert summary["failures"] == {}
+
+
+def test_cost_of_the_networks_is_counted_or_that_of_their_card(out):
+    """The clips here are not of the card's size; zeros that fill up a convolution are counted by some versions only."""
+    summary = json.loads((out / "summary.json").read_text())
+    model = load_model("compact").model
+    found = {row["curve"]: row for row in summary["analysis"]["speed"]}
+    assert measure(model, 192).items() <= found["gfvc-compact"].items()
+    assert "generate_gmac" not in found["x264"]
+    with_card = complexity("gfvc-compact", {"codec": "compact", "width": 320, "height": 256})
+    assert with_card == pytest.approx(measure(model, 256), abs=0.02)
 
 
 def test_analysis_agrees_with_bjontegaard_called_by_hand(out, rows):
