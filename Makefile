@@ -9,8 +9,10 @@ install: $(VENV)/installed-all
 demo: $(VENV)/installed
 	$(BIN)/gfvc demo --out demo_out
 
+# A process a core, each with whole files, so that what a file's tests share is made once. PYTEST_FLAGS= for one process.
+PYTEST_FLAGS ?= -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/installed-all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 lint: $(VENV)/installed-all
 	$(BIN)/ruff check .

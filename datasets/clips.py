@@ -3,14 +3,15 @@ pictures."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import av
 import numpy as np
@@ -99,8 +100,7 @@ def build_frame_cache(
     if not index.exists():
         cache.mkdir(parents=True, exist_ok=True)
         clips, skipped, total = [], [], 0
-        # Each builder has a file of its own: processes of one training run may build the same cache at once.
-        with tempfile.NamedTemporaryFile(dir=cache, suffix=".partial", delete=False) as out:
+        with whole_file(raw) as out:
             for path in progress(paths):
                 pictures = []
                 try:
@@ -112,10 +112,8 @@ def build_frame_cache(
                 out.write(np.stack(pictures).tobytes())
                 clips.append((names[path], total, len(pictures)))
                 total += len(pictures)
-        if not clips:
-            os.unlink(out.name)
-            raise ClipError(f"{', '.join(map(str, folders))}: none of {len(paths)} files has a readable picture")
-        os.replace(out.name, raw)
+            if not clips:
+                raise ClipError(f"{', '.join(map(str, folders))}: none of {len(paths)} files has a readable picture")
         index.write_text(json.dumps({"clips": clips, "skipped": skipped}))
     described = json.loads(index.read_text())
     clips = tuple((name, start, count) for name, start, count in described["clips"])
@@ -189,8 +187,22 @@ def load_outlines(frames: FrameCache, labels: Path, cache: Path) -> Outlines | N
     return Outlines(points, np.load(stored, mmap_mode="r", allow_pickle=False), rows)
 
 
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which gets the name ``path`` when it is whole and is deleted on any failure.
+
+    Until then its name is its own: processes of one training run may build the same cache at once.
+    """
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with partial.open("xb") as handle:
+            yield handle
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def write_array(values: np.ndarray, path: Path) -> None:
     """Save an array so that no reader, nor another process that writes the same, meets half a file."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as handle:
+    with whole_file(path) as handle:
         np.save(handle, values)
-    os.replace(handle.name, path)

@@ -12,14 +12,14 @@ For every ``CLIPS/name.mp4`` (or a still picture) it writes ``LABELS/name.npy``:
 
 from __future__ import annotations
 
-import argparse
-import os
 from pathlib import Path
 
 import av
 import numpy as np
 
-SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".jpg", ".png")
+from .clips import whole_file
+from .labelling import start
+
 MESH_POINTS = 478
 
 
@@ -37,31 +37,18 @@ def label_clip(mesh, path: Path) -> np.ndarray:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m datasets.landmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("clips", type=Path, help="folder of clips or stills")
-    parser.add_argument("labels", type=Path, help="folder for the .npy files; labels already there are kept")
-    args = parser.parse_args()
-    try:
-        import mediapipe
-    except ModuleNotFoundError:
-        parser.error("mediapipe is not installed: pip install mediapipe==0.10.21 (in an environment of its own)")
-    args.labels.mkdir(parents=True, exist_ok=True)
-    clips = sorted(p for p in args.clips.rglob("*") if p.suffix.lower() in SUFFIXES)
-    for index, path in enumerate(clips):
-        target = (args.labels / path.relative_to(args.clips)).with_suffix(".npy")
-        if target.exists():
-            continue
+    help_of_labels = "folder for the .npy files; labels already there are kept"
+    mediapipe, clips = start("landmarks", __doc__, help_of_labels, ".npy")
+    for path, target, place in clips:
         with mediapipe.solutions.face_mesh.FaceMesh(
             static_image_mode=True, refine_landmarks=True, max_num_faces=1
         ) as mesh:
             marks = label_clip(mesh, path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
-        with partial.open("wb") as handle:
+        with whole_file(target) as handle:
             np.save(handle, marks)
-        os.replace(partial, target)
         lost = int(np.isnan(marks[:, 0, 0]).sum())
-        print(f"{index + 1}/{len(clips)} {path.name}: {len(marks)} pictures, {lost} without a face", flush=True)
+        print(f"{place}: {len(marks)} pictures, {lost} without a face", flush=True)
     return 0
 
 

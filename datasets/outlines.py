@@ -13,13 +13,12 @@ uint8 [T, 128, 128], 255 where the person is.
 
 from __future__ import annotations
 
-import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 
-from .clips import STILL_SUFFIXES, VIDEO_SUFFIXES, read_pictures
+from .clips import read_pictures, whole_file
+from .labelling import start
 
 MASK_SIZE = 128
 _FOREHEAD, _CHIN, _BETWEEN_THE_EYES = 10, 152, 168
@@ -76,30 +75,18 @@ def label_clip(segmentation, path: Path, marks: np.ndarray) -> dict[str, np.ndar
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m datasets.outlines", description=__doc__.splitlines()[0])
-    parser.add_argument("clips", type=Path, help="folder of clips or stills")
-    parser.add_argument("labels", type=Path, help="folder with their landmarks; outlines already there are kept")
-    args = parser.parse_args()
-    try:
-        import mediapipe
-    except ModuleNotFoundError:
-        parser.error("mediapipe is not installed: pip install mediapipe==0.10.21 (in an environment of its own)")
+    help_of_labels = "folder with their landmarks; outlines already there are kept"
+    mediapipe, clips = start("outlines", __doc__, help_of_labels, ".outline.npz")
     segmentation = mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0)
-    clips = sorted(p for p in args.clips.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES + STILL_SUFFIXES)
-    for index, path in enumerate(clips):
-        marks = (args.labels / path.relative_to(args.clips)).with_suffix(".npy")
-        target = marks.with_suffix(".outline.npz")
-        if target.exists() or not marks.exists():
+    for path, target, place in clips:
+        marks = target.with_suffix("").with_suffix(".npy")
+        if not marks.exists():
             continue
         found = label_clip(segmentation, path, np.load(marks, allow_pickle=False))
-        partial = target.with_suffix(".partial")
-        with partial.open("wb") as handle:
+        with whole_file(target) as handle:
             np.savez_compressed(handle, **found)
-        os.replace(partial, target)
         lost = int(np.isnan(found["points"][:, 0, 0]).sum())
-        print(
-            f"{index + 1}/{len(clips)} {path.name}: {len(found['masks'])} pictures, {lost} without points", flush=True
-        )
+        print(f"{place}: {len(found['masks'])} pictures, {lost} without points", flush=True)
     return 0
 
 

@@ -7,10 +7,15 @@ import statistics
 from dataclasses import asdict
 from typing import Any
 
+from gfvc.models.store import DEFAULTS, cards
+
 from .conditions import Conditions
 from .curves import bd_rate, rate_at
 from .metrics import METRICS
 from .results import Results, Row
+
+# Picture side of the figures in a card of weights.
+CARD_SIZE = 256
 
 
 def reference_row(results: Results, curve: str, qp: int, clip: str | None = None) -> Row | None:
@@ -102,13 +107,20 @@ def speed(results: Results) -> list[dict[str, Any]]:
 
 
 def complexity(curve: str, row: Row) -> dict[str, float]:
-    """GMAC of our networks at the clip's size; nothing for conventional codecs, which are not counted so."""
+    """GMAC of our networks at the clip's size, and weights; nothing for conventional codecs, which are not counted so.
+
+    At 256x256 they are those of the card of the weights, at other sizes they are counted.
+    """
     if not curve.startswith("gfvc"):
         return {}
+    size = min(row["width"], row["height"])
+    if size == CARD_SIZE:
+        (card,) = (card for card in cards() if card["name"] == DEFAULTS[row["codec"]])
+        return {"weights": card["weights"]} | {f"{part}_gmac": value for part, value in card["gmac_256"].items()}
     from gfvc.models.complexity import measure
     from gfvc.models.registry import load_model
 
-    return measure(load_model(row["codec"]).model, min(row["width"], row["height"]))
+    return measure(load_model(row["codec"]).model, size)
 
 
 def analyse(results: Results, conditions: Conditions) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 Low delay: a picture's bits depend on no later picture (no reordering, no look-ahead), one key picture in all. Every
 codec has a fixed quantiser; the settings are those that won a search for the best MS-SSIM at equal bitrate
-(docs/anchors.md). The file holds the coded pictures and one copy of the parameter sets: no version strings, delimiters
-or other SEI, three-byte start codes. FFmpeg plays the .264, .265 and .266 files; an .obu file is the low-overhead form
-without temporal delimiters, as MP4 and Matroska carry it.
+(docs/evaluation.md). The file holds the coded pictures and one copy of the parameter sets: no version strings,
+delimiters or other SEI, three-byte start codes. FFmpeg plays the .264, .265 and .266 files; an .obu file is the
+low-overhead form without temporal delimiters, as MP4 and Matroska carry it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ original shows no face the picture has no value (NaN) and does not count in the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,19 @@ def _box(detector: FaceDetector, picture: Tensor) -> Box | None:
     return found[0] if found else None
 
 
+def _per_face(detector: FaceDetector, score: Callable[[Tensor, Tensor, Box], float]) -> Pair:
+    """``score`` of each original and its decoded picture in the box of the original's face, NaN where it has none."""
+
+    def measure(a: Tensor, b: Tensor) -> Tensor:
+        values = []
+        for original, decoded in zip(a, b, strict=True):
+            box = _box(detector, original)
+            values.append(float("nan") if box is None else score(original, decoded, box))
+        return torch.tensor(values)
+
+    return measure
+
+
 def landmark_distance(files: list[Path]) -> Pair:
     """Mean distance of the 68 points in percent of the distance of the outer eye corners of the original.
 
@@ -58,19 +72,12 @@ def landmark_distance(files: list[Path]) -> Pair:
     def points(picture: Tensor, box: Box) -> np.ndarray:
         return network.get_landmarks_from_image(_rgb8(picture), detected_faces=[np.array(box)])[0]
 
-    def measure(a: Tensor, b: Tensor) -> Tensor:
-        values = []
-        for original, decoded in zip(a, b, strict=True):
-            box = _box(detector, original)
-            if box is None:
-                values.append(float("nan"))
-                continue
-            first, second = points(original, box), points(decoded, box)
-            eyes = np.linalg.norm(first[_EYES[0]] - first[_EYES[1]])
-            values.append(float(100 * np.linalg.norm(first - second, axis=1).mean() / max(eyes, 1e-6)))
-        return torch.tensor(values)
+    def distance(original: Tensor, decoded: Tensor, box: Box) -> float:
+        first, second = points(original, box), points(decoded, box)
+        eyes = np.linalg.norm(first[_EYES[0]] - first[_EYES[1]])
+        return float(100 * np.linalg.norm(first - second, axis=1).mean() / max(eyes, 1e-6))
 
-    return measure
+    return _per_face(detector, distance)
 
 
 def identity(files: list[Path]) -> Pair:
@@ -85,19 +92,12 @@ def identity(files: list[Path]) -> Pair:
         raise GfvcError(f"{files[0]}: not a TorchScript file: {str(error).splitlines()[0]}") from None
 
     @torch.inference_mode()
-    def measure(a: Tensor, b: Tensor) -> Tensor:
-        values = []
-        for original, decoded in zip(a, b, strict=True):
-            box = _box(detector, original)
-            if box is None:
-                values.append(float("nan"))
-                continue
-            cuts = torch.cat([cut(picture, box) for picture in (original, decoded)])
-            first, second = network(cuts / 127.5 - 1)
-            values.append(float(F.cosine_similarity(first, second, dim=0)))
-        return torch.tensor(values)
+    def similarity(original: Tensor, decoded: Tensor, box: Box) -> float:
+        cuts = torch.cat([cut(picture, box) for picture in (original, decoded)])
+        first, second = network(cuts / 127.5 - 1)
+        return float(F.cosine_similarity(first, second, dim=0))
 
-    return measure
+    return _per_face(detector, similarity)
 
 
 def cut(picture: Tensor, box: Box) -> Tensor:

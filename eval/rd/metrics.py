@@ -16,26 +16,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import piq
 import pytorch_msssim
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from datasets import weights
+from gfvc.quality import luma
 
 # A PSNR of equal pictures would be infinite.
 PSNR_CAP = 100.0
-_LUMA = (0.299, 0.587, 0.114)
 # Rec. ITU-R BT.601 limited range, as OpenCV's RGB2YUV_I420 of the common software: rows Y, Cb, Cr; then offsets.
 _YUV = ((65.481, 128.553, 24.966), (-37.797, -74.203, 112.0), (112.0, -93.786, -18.214))
 
 Pair = Callable[[Tensor, Tensor], Tensor]
-
-
-def luma(pictures: Tensor) -> Tensor:
-    """[B, 3, H, W] RGB -> [B, 1, H, W], the same range."""
-    return (pictures * pictures.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def yuv420(pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,14 +66,17 @@ def _ssim(function: Callable[..., Tensor], grey: bool) -> Pair:
     return measure
 
 
-def _piq(function: Callable[..., Tensor], grey: bool) -> Pair:
+def _piq(name: str, grey: bool) -> Pair:
     """A measure of piq on luma or RGB, one value a picture."""
 
     def measure(a: Tensor, b: Tensor) -> Tensor:
+        # Here, not above: piq takes as long to load as torch does, and only who measures with it should wait.
+        import piq
+
         if grey:
             # Luma of white is a hair above 255 in floats, which piq refuses.
             a, b = luma(a).clamp(0, 255), luma(b).clamp(0, 255)
-        return function(a, b, data_range=255, reduction="none").reshape(len(a), -1).mean(1)
+        return getattr(piq, name)(a, b, data_range=255, reduction="none").reshape(len(a), -1).mean(1)
 
     return measure
 
@@ -164,8 +161,8 @@ _PLAIN: dict[str, Pair] = {
     "psnr-y": lambda a, b: psnr(luma(a), luma(b)),
     "psnr-rgb": psnr,
     "psnr-yuv": psnr_yuv,
-    "haarpsi-rgb": _piq(piq.haarpsi, False),
-    "gmsd-y": _piq(piq.gmsd, True),
+    "haarpsi-rgb": _piq("haarpsi", False),
+    "gmsd-y": _piq("gmsd", True),
     "temporal-error-y": lambda a, b: (luma(a) - luma(b)).diff(dim=0).abs().mean((1, 2, 3)),
 }
 

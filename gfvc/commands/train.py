@@ -23,6 +23,14 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_files(parser)
+    _add_schedule(parser)
+    _add_stage_options(parser)
+    _add_process(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """What is read and written."""
     parser.add_argument(
         "--clips",
         type=Path,
@@ -48,6 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, help="write the averaged weights here (.safetensors); default RUN/FAMILY.safetensors"
     )
+
+
+def _add_schedule(parser: argparse.ArgumentParser) -> None:
+    """What is trained, on what, how long and how fast."""
     parser.add_argument("--family", choices=sorted(FAMILIES), default="keypoints2d", help="kind of parameters")
     parser.add_argument(
         "--stage",
@@ -63,6 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ema", type=float, default=0.998, help="decay of the average of the weights")
     parser.add_argument("--seed", type=whole_number(0, 1 << 30), default=0, help="of weights, pairs and noise")
     parser.add_argument("--frame-step", type=whole_number(1, 1000), default=2, help="use each n-th picture of a clip")
+
+
+def _add_stage_options(parser: argparse.ArgumentParser) -> None:
+    """Weights of the losses, and options of single stages."""
     for name, meaning in (
         ("texture", "amount of fine detail"),
         ("shares", "what is behind the person is shown where the person is not"),
@@ -79,6 +95,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--hold", nargs="+", default=(), metavar="PART", help="parts of the synthesis that stay (--stage synthesis)"
     )
     parser.add_argument("--degrade", action="store_true", help="most key pictures have been through a codec")
+
+
+def _add_process(parser: argparse.ArgumentParser) -> None:
+    """How it is computed and logged."""
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where it is fast"
     )

@@ -72,6 +72,48 @@ def openings(marks: Tensor) -> Tensor:
     return (torch.stack(gaps, dim=1) * marks.new_tensor([1.0, 2.0, 2.0])).nan_to_num(0.0, 0.0, 0.0)
 
 
+class Transforms(NamedTuple):
+    """common: of key pictures, own: of driving pictures, [B, 2, 3]; apart: where they may differ, mirrored: where both
+    are mirrored, bool [B]."""
+
+    common: Tensor
+    own: Tensor
+    apart: Tensor
+    mirrored: Tensor
+
+
+def random_transforms(still: Tensor, generator: torch.Generator) -> Transforms:
+    """Crop, scale, rotation and flip of pairs; a quarter of the driving pictures, and those of stills [B], have one of
+    their own."""
+    count = len(still)
+    common = random_affine(count, generator, 0.8)
+    apart = (torch.rand(count, generator=generator) < 0.25) | still
+    own = common.clone()
+    own[:, :, :2] = common[:, :, :2] @ random_affine(count, generator, 0.3)[:, :, :2]
+    own[:, :, 2] += (torch.rand(count, 2, generator=generator) - 0.5) * 0.15
+    own = torch.where(apart[:, None, None], own, common)
+    flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
+    mirror = torch.diag_embed(torch.stack((flip, torch.ones(count)), -1))
+    common[:, :, :2], own[:, :, :2] = common[:, :, :2] @ mirror, own[:, :, :2] @ mirror
+    return Transforms(common, own, apart, flip < 0)
+
+
+def random_colour(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Gain [B, 3, 1, 1] and offset [B, 1, 1, 1] of pairs."""
+    gain = (
+        1
+        + 0.3 * (torch.rand(count, 3, 1, 1, generator=generator) - 0.5)
+        + 0.4 * (torch.rand(count, 1, 1, 1, generator=generator) - 0.5)
+    )
+    return gain, 0.2 * (torch.rand(count, 1, 1, 1, generator=generator) - 0.5)
+
+
+def background_at_rest(driving: Tensor, driving_mask: Tensor, target: Tensor, key_mask: Tensor) -> Tensor:
+    """Driving pictures whose person stands before the background of the key pictures."""
+    behind = fill(target, 1 - spread(key_mask))
+    return driving_mask * driving + (1 - driving_mask) * behind
+
+
 class PairSampler:
     """Draw batches from a frame cache.
 
@@ -90,15 +132,15 @@ class PairSampler:
     ) -> None:
         """marks: landmarks of the face, [N, 17, 2]; degraded: the pictures of `degrade.degraded_rows` after a
         key-picture codec; most key pictures are such."""
-        self.clips = cache.clips
-        self.weights = torch.tensor([count for _, _, count in cache.clips]).double().sqrt()
+        self.start, self.length = (torch.tensor([clip[part] for clip in cache.clips]) for part in (1, 2))
+        self.weights = self.length.double().sqrt()
         self.weights[self.weights == 1] = STILL_WEIGHT
         self.device = device
         self.generator = torch.Generator().manual_seed(seed)
         self.frames = torch.from_numpy(np.asarray(cache.frames)) if device.type == "cuda" else cache.frames
         self.degraded = degraded
         # First degraded picture of each clip.
-        counts = [-(-count // SPACING) for _, _, count in self.clips]
+        counts = [-(-count // SPACING) for _, _, count in cache.clips]
         self.degraded_start = torch.tensor([0, *counts[:-1]]).cumsum(0)
         if device.type == "cuda":
             self.frames = self.frames.to(device)
@@ -125,71 +167,73 @@ class PairSampler:
         masks[at.to(self.device) < 0] = torch.nan
         return F.interpolate(masks, size=(size, size), mode="bilinear", align_corners=False)
 
+    def _pairs(self, count: int) -> tuple[Tensor, Tensor]:
+        """Clips [B], and rows of key and driving pictures [2, B].
+
+        Clips are drawn by the square root of their length, so that stills and short clips count, but not as much. Half
+        of the pairs are those of a few in which lips and lids differ most: blinks and open mouths are rare.
+        """
+        g = self.generator
+        clip = torch.multinomial(self.weights, count, replacement=True, generator=g)
+        rows = self.start[clip] + (torch.rand(2, CANDIDATES, count, generator=g) * self.length[clip]).long()
+        moved = (self.openings[rows[0]] - self.openings[rows[1]]).abs().sum(-1)
+        chosen = torch.where(torch.rand(count, generator=g) < 0.5, moved.argmax(0), 0)
+        return clip, rows.gather(1, chosen.expand(2, 1, count)).squeeze(1)
+
+    def _keys(self, clip: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Key pictures of ``rows``, the same before their codec, and their rows: those that come from the codec are
+        the nearest before the ones asked for."""
+        if self.degraded is None:
+            target = self._gather(self.frames, rows)
+            return target.clone(), target, rows
+        use = torch.rand(len(rows), generator=self.generator) < DEGRADED_SHARE
+        start = self.start[clip]
+        steps = (rows - start) // SPACING
+        rows = torch.where(use, start + steps * SPACING, rows)
+        target = self._gather(self.frames, rows)
+        key = target.clone()
+        if use.any():
+            key[use.to(self.device)] = self._gather(self.degraded, (self.degraded_start[clip] + steps)[use])
+        return key, target, rows
+
+    def _moved_marks(self, rows: Tensor, affine: Tensor, mirrored: Tensor) -> Tensor:
+        """The key points of pictures after their transform: [B, K, 2]."""
+        marks = transform_points(self.marks[rows], affine)
+        return torch.where(mirrored[:, None, None], marks[:, list(MIRROR)], marks).to(self.device)
+
     def draw(self, count: int) -> Batch:
         """A batch of ``count`` pairs from one clip each; flip, crop, scale, rotation, colour.
 
-        Clips are drawn by the square root of their length, so that stills and short clips count, but not as much. Half
-        of the pairs are those of a few in which lips and lids differ most: blinks and open mouths are rare. The
-        driving picture of a still is the still itself, warped (`still_motion`). Where the driving picture has a
+        The driving picture of a still is the still itself, warped (`still_motion`). Where the driving picture has a
         transform of its own, the background stays behind, as far as the person's mask is known.
         """
+        # The order in which random numbers are drawn is part of what a seed means.
         g = self.generator
-        clip = torch.multinomial(self.weights, count, replacement=True, generator=g).tolist()
-        start = torch.tensor([self.clips[c][1] for c in clip])
-        length = torch.tensor([self.clips[c][2] for c in clip])
-        rows = start + (torch.rand(2, CANDIDATES, count, generator=g) * length).long()
-        moved = (self.openings[rows[0]] - self.openings[rows[1]]).abs().sum(-1)
-        chosen = torch.where(torch.rand(count, generator=g) < 0.5, moved.argmax(0), 0)
-        rows = rows.gather(1, chosen.expand(2, 1, count)).squeeze(1)
-        use = None
-        if self.degraded is not None:
-            # The key pictures that come from the codec are those nearest before the ones drawn.
-            use = torch.rand(count, generator=g) < DEGRADED_SHARE
-            steps = (rows[0] - start) // SPACING
-            degraded_rows = self.degraded_start[torch.tensor(clip)] + steps
-            rows[0] = torch.where(use, start + steps * SPACING, rows[0])
-        target, driving = self._gather(self.frames, rows[0]), self._gather(self.frames, rows[1])
-        key = target.clone()
-        if use is not None and use.any():
-            key[use.to(self.device)] = self._gather(self.degraded, degraded_rows[use])
-        marks = self.marks[rows]
-        common = random_affine(count, g, 0.8)
-        own = common.clone()
-        still = length == 1
-        apart = (torch.rand(count, generator=g) < 0.25) | still
-        own[:, :, :2] = common[:, :, :2] @ random_affine(count, g, 0.3)[:, :, :2]
-        own[:, :, 2] += (torch.rand(count, 2, generator=g) - 0.5) * 0.15
-        own = torch.where(apart[:, None, None], own, common)
-        flip = torch.where(torch.rand(count, generator=g) < 0.5, -1.0, 1.0)
-        mirror = torch.diag_embed(torch.stack((flip, torch.ones(count)), -1))
-        common[:, :, :2], own[:, :, :2] = common[:, :, :2] @ mirror, own[:, :, :2] @ mirror
-        key_marks, driving_marks = (transform_points(m, a) for m, a in zip(marks, (common, own), strict=True))
-        mirrored = (flip < 0)[:, None, None]
-        key_marks, driving_marks = (
-            torch.where(mirrored, m[:, list(MIRROR)], m).to(self.device) for m in (key_marks, driving_marks)
-        )
-        gain = (
-            1
-            + 0.3 * (torch.rand(count, 3, 1, 1, generator=g) - 0.5)
-            + 0.4 * (torch.rand(count, 1, 1, 1, generator=g) - 0.5)
-        ).to(self.device)
-        offset = 0.2 * (torch.rand(count, 1, 1, 1, generator=g) - 0.5).to(self.device)
+        clip, (key_rows, driving_rows) = self._pairs(count)
+        key, target, key_rows = self._keys(clip, key_rows)
+        still = self.length[clip] == 1
+        common, own, apart, mirrored = random_transforms(still, g)
+        gain, offset = (factor.to(self.device) for factor in random_colour(count, g))
+
         size = target.shape[-1]
-        key_mask, driving_mask = self._masks(rows[0], size), self._masks(rows[1], size)
+        key_marks = self._moved_marks(key_rows, common, mirrored)
+        driving_marks = self._moved_marks(driving_rows, own, mirrored)
         common, own = common.to(self.device), own.to(self.device)
-        key, target = (transform_pictures(p, common) for p in (key, target))
-        key_mask = transform_pictures(key_mask, common)
-        moved = transform_pictures(torch.cat((driving, driving_mask), dim=1), own)
+        key_mask = self._masks(key_rows, size)
+        key, target, key_mask = (transform_pictures(p, common) for p in (key, target, key_mask))
+        driving = torch.cat((self._gather(self.frames, driving_rows), self._masks(driving_rows, size)), dim=1)
+        driving = transform_pictures(driving, own)
+
         if still.any():
             chosen = still.to(self.device)
             field = random_field(driving_marks[chosen].cpu(), size, g).to(self.device)
-            moved[chosen] = apply_field(moved[chosen], field)
+            driving[chosen] = apply_field(driving[chosen], field)
             driving_marks[chosen] = move_points(driving_marks[chosen], field)
-        driving, driving_mask = moved[:, :3], moved[:, 3:]
+        driving, driving_mask = driving[:, :3], driving[:, 3:]
         chosen = apart.to(self.device) & key_mask.isfinite().flatten(1).all(1)
         if chosen.any():
-            share = driving_mask[chosen]
-            behind = fill(target[chosen], 1 - spread(key_mask[chosen]))
-            driving[chosen] = share * driving[chosen] + (1 - share) * behind
+            parts = (part[chosen] for part in (driving, driving_mask, target, key_mask))
+            driving[chosen] = background_at_rest(*parts)
+
         key, target, driving = ((p * gain + offset).clamp(0, 1) for p in (key, target, driving))
         return Batch(key, target, driving, key_marks, driving_marks, key_mask, driving_mask)

@@ -45,11 +45,13 @@ def torch_backend():
     return open_backend(find_weights("compact"), "torch", "cpu")
 
 
-# All three graphs at the usual size, and at one that the engines see padded.
+# All graphs at the usual size, and those that are made for each size at one that they see padded too.
 @pytest.mark.parametrize(
     ("name", "width", "height"),
-    [pytest.param(*entry.values, *size, marks=entry.marks) for entry in OTHERS for size in ((256, 256), (101, 66))][
-        :-1
+    [
+        pytest.param(*entry.values, *size, marks=entry.marks)
+        for entry, sizes in zip(OTHERS, (((256, 256), (101, 66)), ((256, 256),), ((256, 256),)), strict=True)
+        for size in sizes
     ],
 )
 def test_engine_agrees_with_torch(torch_backend, demo, name, width, height):
@@ -119,11 +121,10 @@ def test_second_start_needs_no_torch(small_stream, name, tmp_path):
         "print('torch' in sys.modules)"
     )
     settings = environment() | {"GFVC_CACHE": str(cache.cache_folder())}
-    said = [
-        subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, check=True).stdout
-        for _ in range(2)
-    ]
-    assert said[1] == "False\n"
+    # The first start.
+    decode(stream, tmp_path / "a.rgb", backend=name)
+    done = subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_batch_is_its_pictures(torch_backend, small):

@@ -109,8 +109,8 @@ def test_still_input_costs_nothing(demo, family):
 
 @families
 def test_still_input_stays_still(small, family):
-    shown = decode_stream(encode_stream([small[0]] * 40, family=family))
-    assert len(shown) == 40
+    shown = decode_stream(encode_stream([small[0]] * 12, family=family))
+    assert len(shown) == 12
     for picture in shown[2:]:
         assert np.array_equal(picture.rgb, shown[1].rgb)
 
@@ -118,7 +118,9 @@ def test_still_input_stays_still(small, family):
 @families
 def test_runs_of_a_still_input_are_a_few_bytes_each(small, family):
     """All but the first, which holds the correction: count, codeword, header and checksum."""
-    units = [unit for unit in encode_units([small[0]] * 40, family=family)[1:] if unit[0] & 3 == UnitType.PARAMETERS]
+    units = [
+        unit for unit in encode_units([small[0]] * 12, family=family, run=4)[1:] if unit[0] & 3 == UnitType.PARAMETERS
+    ]
     assert len(units) == 3
     assert max(map(len, units[1:])) <= 6
 

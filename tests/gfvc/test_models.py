@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -75,9 +77,14 @@ def test_parameters_off_their_usual_range_give_a_finite_picture(models, demo, fa
             assert torch.isfinite(model.generate(model.prepare(picture, key), driving)).all()
 
 
+@functools.cache
+def untrained_cost(family, size):
+    return measure(FAMILIES[family](), size)
+
+
 @families
 def test_costs_are_within_the_budget(family):
-    cost = measure(FAMILIES[family](), 256)
+    cost = untrained_cost(family, 256)
     assert 0.05 < cost["generate_gmac"] <= 0.7
     assert 0.01 < cost["analyse_gmac"] <= 0.4
     # Once per key picture, with its restoration and the person's mask.
@@ -87,7 +94,7 @@ def test_costs_are_within_the_budget(family):
 
 @families
 def test_complexity_grows_with_the_picture_except_for_the_analysis(family):
-    small, large = (measure(FAMILIES[family](), size) for size in (256, 512))
+    small, large = (untrained_cost(family, size) for size in (256, 512))
     assert large["analyse_gmac"] == pytest.approx(small["analyse_gmac"], rel=0.02)
     # But for the person's mask, which is found at one size.
     assert 3.5 * small["prepare_gmac"] < large["prepare_gmac"] < 4 * small["prepare_gmac"]

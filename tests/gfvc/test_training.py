@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from gfvc import GfvcError
+from gfvc.cli import main
 from gfvc.models.families import FAMILIES
 from gfvc.models.points import POINT_COUNT
 from gfvc.models.registry import load_model, save_weights, weights_path
 from gfvc.training.loop import Trainer, TrainingFiles, TrainingOptions
 
-from .command import environment, gfvc
+from .command import environment
 from .media import read_clip, write_clip
 
 CPU = torch.device("cpu")
@@ -80,11 +81,7 @@ def test_three_steps_train_all_parts_and_leave_logs_and_samples(tmp_path, small_
     assert float(rows(run / "validation.csv")[-1]["psnr"]) > 5
     # Key, driving and generated pictures below each other.
     assert read_clip(run / "sample-000003.png")[0].shape == (3 * 64, PICTURES * 64, 3)
-
-
-@families
-def test_written_weights_are_a_model(tmp_path, trainer, family):
-    weights = trainer(tmp_path / "run", family=family, steps=1).fit()
+    # What is written is a model.
     sha256 = save_weights(weights, family, tmp_path / "mine.safetensors")
     assert load_model(family, tmp_path / "mine.safetensors").sha256 == sha256
 
@@ -180,7 +177,7 @@ def test_local_stage_trains_the_refinement_of_mouth_and_eyes_alone(tmp_path, tra
 
 
 def test_person_stage_learns_the_mask_and_nothing_else(tmp_path, trainer, labels):
-    trained = trainer(tmp_path / "run", stage="person", labels=labels, steps=40, learning_rate=3e-3)
+    trained = trainer(tmp_path / "run", stage="person", labels=labels, steps=20, learning_rate=5e-3)
     before = {name: value.clone() for name, value in trained.model.state_dict().items()}
     weights = trained.fit(log_every=5)
     different = {name for name in before if not torch.equal(before[name], weights[name])}
@@ -220,22 +217,22 @@ def test_synthesis_stage_takes_labels_for_some_pairs(tmp_path, trainer, labels):
     ],
 )
 def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path, trainer, family, stage):
-    options = {"family": family, "stage": stage, "steps": 4}
+    options = {"family": family, "stage": stage, "steps": 2}
     if stage in ("restore", "synthesis"):
         options |= {"degrade": True, "adversarial": 0.1, "features": 1.0}
     options |= {"teacher": weights_path("keypoints2d-1")} if stage == "points" else {}
 
     def stop(logged):
-        if logged.step == 3:
+        if logged.step == 2:
             raise KeyboardInterrupt
 
-    whole = trainer(tmp_path / "whole", **options).fit(save_every=2)
+    whole = trainer(tmp_path / "whole", **options).fit(save_every=1)
     with pytest.raises(KeyboardInterrupt):
-        trainer(tmp_path / "parts", **options).fit(log_every=1, save_every=2, report=stop)
+        trainer(tmp_path / "parts", **options).fit(log_every=1, save_every=1, report=stop)
     again = trainer(tmp_path / "parts", **options)
     assert again.resume()
-    assert again.step == 2
-    parts = again.fit(save_every=2)
+    assert again.step == 1
+    parts = again.fit(save_every=1)
     assert digest(parts, family, tmp_path / "b") == digest(whole, family, tmp_path / "a")
 
 
@@ -299,11 +296,11 @@ def test_weights_that_are_none_are_named(tmp_path, trainer, use):
 SHORT = "--size 64 --steps 2 --batch 2 --frame-step 1 --warmup 1 --precision fp32 --device cpu --log-every 1"
 
 
-def test_command_trains_and_states_the_hash_of_the_weights(tmp_path, clips):
+def test_command_trains_and_states_the_hash_of_the_weights(tmp_path, clips, capfd):
     out = tmp_path / "mine.safetensors"
-    done = gfvc("train", "--clips", clips, "--run", tmp_path / "run", "--out", out, "--degrade", *SHORT.split())
-    assert done.returncode == 0, done.stderr
-    assert f"SHA-256 {hashlib.sha256(out.read_bytes()).hexdigest()}" in done.stdout.decode()
+    places = ["--clips", str(clips), "--run", str(tmp_path / "run"), "--out", str(out)]
+    assert main(["train", *places, "--degrade", *SHORT.split()]) == 0
+    assert f"SHA-256 {hashlib.sha256(out.read_bytes()).hexdigest()}" in capfd.readouterr().out
     assert load_model("keypoints2d", out).name == "mine"
 
 
