@@ -74,7 +74,7 @@ def stages(backend: Any, decoder: Any, parsed: list[Any], clip: Path, stream: Pa
     key picture."""
     from ..encoder import Encoder
     from ..options import EncoderOptions
-    from ..parameters import Quantiser, family_quantiser
+    from ..parameters import Quantiser
     from ..video import VideoReader, open_writer
 
     with VideoReader(clip) as video:
@@ -83,16 +83,17 @@ def stages(backend: Any, decoder: Any, parsed: list[Any], clip: Path, stream: Pa
         pictures = list(itertools.islice(video, 50))
         found = {"read": (time.perf_counter() - started) / len(pictures) * 1e3}
     rgb = pictures[-1].rgb
-    quantiser = family_quantiser(backend.groups)
     analysed = [backend.analyse(picture.rgb) for picture in pictures[:12]]
-    values = quantiser.quantise_key(analysed[0])
     found["analyse"] = median_ms(lambda: backend.analyse(rgb), seconds)
-    rows = itertools.cycle(analysed)
-    found["quantise"] = median_ms(lambda: quantiser.quantise(next(rows), values), seconds / 5)
+    rows = itertools.cycle(zip([picture.rgb for picture in pictures[1:12]], analysed[1:], strict=True))
     encoder = Encoder(info, EncoderOptions(backend=backend.name, device=backend.device, key_refresh="off"))
     encoder.push(pictures[0])
+    registration = encoder._registration
+    found["register"] = median_ms(lambda: registration.fit(*next(rows)), seconds / 2) if registration else 0.0
+    both = median_ms(lambda: encoder._quantised(*next(rows)), seconds / 2)
+    found["quantise"] = max(0.0, both - found["register"])
     coding = rate(lambda: sum(1 for picture in pictures[1:] if encoder.push(picture, analysed[0]) is not None))
-    found["code"] = max(0.0, 1e3 / coding - found["quantise"])
+    found["code"] = max(0.0, 1e3 / coding - both)
     key_coded = encoder._codec.encode(rgb, encoder._qp)
     found["key_encode"] = median_ms(lambda: encoder._codec.encode(rgb, encoder._qp), seconds / 2)
     found["key_decode"] = median_ms(lambda: encoder._codec.decode(key_coded), seconds / 2)

@@ -93,7 +93,9 @@ class PortraitSynthesis(RestoringSynthesis):
         self.fuse = nn.Conv2d(quarter + features + EXPRESSION_MAPS + 2 + still, width, 3, padding=1)
         self.blocks = nn.Sequential(ResidualBlock(width), ResidualBlock(width))
         self.to_half = nn.Conv2d(width, half_width * 4, 3, padding=1)
-        self.fuse_half = nn.Conv2d(half_width + half, half_width, 3, padding=1)
+        self.fuse_half = nn.Conv2d(half_width + half + 1, half_width, 3, padding=1)
+        # Colour of what opens, against what is generated elsewhere: it begins darker.
+        self.inside = nn.Parameter(torch.full((3,), -0.15))
         self.to_flow, self.to_picture = last_layers(half_width)
 
     def prepare_restored(self, picture: Tensor, points: Tensor) -> PortraitState:
@@ -139,7 +141,8 @@ class PortraitSynthesis(RestoringSynthesis):
         # Where the person is now: the prior of the mix.
         person = F.interpolate(warp(state.mask, grid), size=(height, width), mode="bilinear", align_corners=False)
         half = warp(state.half.float(), grid)
-        x = F.relu(self.fuse_half(torch.cat((x, half), dim=1)))
+        opened = openings(state.points, driving, height // 2, width // 2)
+        x = F.relu(self.fuse_half(torch.cat((x, half, opened), dim=1)))
         flow, x = both(self.to_flow, self.to_picture, x)
         # Lids and lips are finer than the motion's grid.
         head = F.interpolate(
@@ -149,7 +152,7 @@ class PortraitSynthesis(RestoringSynthesis):
         moved = warp(state.picture, resize_grid(grid, height, width), self.sampling)
         x = F.pixel_shuffle(x, 2).float()
         certain = 8 * person - 4
-        opened = openings(state.points, driving, height // 2, width // 2)
         opened = F.interpolate(opened, size=(height, width), mode="bilinear", align_corners=False)
         logits = torch.cat((10 * opened - 1, x[:, 3:4] + certain, x[:, 4:] - certain), dim=1)
-        return compose(logits, x[:, :3] + 0.5, moved, state.behind, self.least_share)
+        new = x[:, :3] + 0.5 + opened * self.inside[:, None, None]
+        return compose(logits, new, moved, state.behind, self.least_share)
