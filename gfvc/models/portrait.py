@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from .blocks import Down, ResidualBlock, Up, both, gaussian_maps, picture_grid, resize_grid, warp
 from .expression import EXPRESSION_MAPS, expression_maps
 from .field import motion_field
-from .layered import LEAST_SHARE, Layers, RestoringSynthesis, compose, last_layers
+from .layered import Layers, RestoringSynthesis, compose, last_layers
 from .openings import openings
 from .person import PersonNetwork
 from .points import POINT_COUNT
@@ -27,6 +27,8 @@ from .restore import Restoration
 MOTION_SIZE = 64
 # The field is smooth: more positions would cost time and show nothing.
 FIELD_SIZE = 32
+# Generated content is soft: a little of it everywhere is 0.15 dB nearer to the original, for a fifth of the detail.
+_LEAST_SHARE = 0.2
 
 
 class PortraitState(NamedTuple):
@@ -80,7 +82,7 @@ class PortraitSynthesis(RestoringSynthesis):
     def __init__(self, width: int = 32, half_width: int = 16) -> None:
         super().__init__()
         key_width, quarter, half, still, features = 64, 24, 8, 12, 24
-        self.least_share, self.sampling = LEAST_SHARE, "bicubic"
+        self.least_share, self.sampling = _LEAST_SHARE, "bicubic"
         self.restore = Restoration()
         self.person = PersonNetwork()
         self.stem = nn.Conv2d(12, 32, 3, padding=1)
