@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from .models.field_shape import FACE_NOISE, NECK, NOISE, REACH, SLOPE, STILL
+from .models.field_shape import NECK, POINT_NOISE, REACH, SLOPE, STILL
 from .models.point_map import PointMap
-from .models.points import EYES_SLICE, MOUTH_SLICE, OUTLINE_SLICE, POINT_COUNT, POSE_SLICE, index_of
+from .models.points import OUTLINE_SLICE, POINT_COUNT, POSE_SLICE, index_of
 from .similarity import small_luma
 
 # Of the reduced pictures; with 64 it is 0.02 dB better, and takes half as long again.
@@ -28,14 +28,13 @@ STEPS = 4
 _FRESH = (0, 2)
 # How firmly the analysis holds each point: square error of luma, 0..1, mean over the picture, that a square distance of
 # 1 (half the picture's width) is worth.
-_HOLD = np.full((POINT_COUNT, 1), 0.03, np.float32)
+_HOLD = np.full((POINT_COUNT, 2), 0.03, np.float32)
 _HOLD[POSE_SLICE] = 0.003
 _HOLD[OUTLINE_SLICE] = 0.003
+_HOLD = _HOLD.reshape(-1)
 _SHOULDERS = slice(index_of("right_shoulder")[0], index_of("left_shoulder")[0] + 1)
 _CHIN, _FOREHEAD = index_of("chin", "forehead")
-_NOISE_MATRIX = np.diag(np.full(POINT_COUNT, NOISE, np.float32))
-for _points in (MOUTH_SLICE, EYES_SLICE):
-    _NOISE_MATRIX[_points, _points] *= FACE_NOISE / NOISE
+_NOISE_MATRIX = np.diag(np.asarray(POINT_NOISE, np.float32))
 # Below this share of the person a sample says nothing.
 _LEAST_SHARE = 0.1
 # Keeps parameters where nothing says anything of them.
@@ -135,7 +134,6 @@ class Registration:
 
     def _fit(self, target: np.ndarray, parameters: np.ndarray) -> Fit:
         held, _ = self._points(parameters)
-        hold = np.repeat(_HOLD, 2)
         best, least = None, np.inf
         positions, count = self._positions, len(target)
         for step in range(STEPS + 1):
@@ -151,12 +149,12 @@ class Registration:
             error = share * (target - seen[:, 0])
             away = (driving - held).reshape(-1)
             moves = share[:, None] * sum(seen[:, 1 + axis, None] * (basis @ slope[axis::2]) for axis in (0, 1))
-            metric = moves.T @ moves / count + slope.T @ (hold[:, None] * slope)
+            metric = moves.T @ moves / count + slope.T @ (_HOLD[:, None] * slope)
             metric[np.diag_indices_from(metric)] += _FLOOR
-            cost = error @ error / count + hold @ (away * away)
+            cost = error @ error / count + _HOLD @ (away * away)
             if best is None or cost < least:
                 best, least = Fit(parameters, metric), cost
             if step < STEPS:
-                gradient = moves.T @ error / count + slope.T @ (hold * away)
+                gradient = moves.T @ error / count + slope.T @ (_HOLD * away)
                 parameters = (parameters - np.linalg.solve(metric, gradient)).astype(np.float32)
         return best

@@ -27,6 +27,14 @@ from .common import (
 
 def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `EncoderOptions`."""
+    _add_key_arguments(parser)
+    _add_parameter_arguments(parser)
+    _add_group_arguments(parser)
+    add_backend_arguments(parser)
+
+
+def _add_key_arguments(parser: argparse.ArgumentParser) -> None:
+    """Family, and how key pictures are coded."""
     defaults = EncoderOptions()
     parser.add_argument("--family", choices=sorted(DEFAULTS), default=defaults.family, help="kind of facial parameters")
     parser.add_argument("--weights", type=Path, help="safetensors file to use instead of the family's default model")
@@ -43,6 +51,11 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chroma", choices=("420", "444"), default=defaults.chroma, help="chroma format of the key pictures"
     )
+
+
+def _add_parameter_arguments(parser: argparse.ArgumentParser) -> None:
+    """How parameters become integers."""
+    defaults = EncoderOptions()
     parser.add_argument(
         "--quantiser",
         type=whole_number(-12, 12),
@@ -77,6 +90,11 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ERROR",
         help="with registration: the square error of luma (0..1) that a bit of parameters is worth; 0 for dead zones",
     )
+
+
+def _add_group_arguments(parser: argparse.ArgumentParser) -> None:
+    """When groups and units begin."""
+    defaults = EncoderOptions()
     parser.add_argument(
         "--key-interval", type=whole_number(1, 1 << 30), metavar="N", help="a new key picture every N pictures"
     )
@@ -116,7 +134,6 @@ def add_encoding_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="pictures per unit: 1 has the least delay, more cost less",
     )
-    add_backend_arguments(parser)
 
 
 def options_from(args: argparse.Namespace) -> EncoderOptions:

@@ -5,20 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .field_shape import FACE_NOISE, NECK, NOISE, REACH, SLOPE, STILL
-from .points import EYES_SLICE, MOUTH_SLICE, POINT_COUNT, index_of
+from .field_shape import NECK, POINT_NOISE, REACH, SLOPE, STILL
+from .points import index_of
 
 _CHIN, _FOREHEAD, _RIGHT_SHOULDER, _LEFT_SHOULDER = index_of("chin", "forehead", "right_shoulder", "left_shoulder")
-
-
-def _noise() -> Tensor:
-    values = torch.full((POINT_COUNT,), NOISE)
-    values[MOUTH_SLICE] = FACE_NOISE
-    values[EYES_SLICE] = FACE_NOISE
-    return torch.diag(values)
-
-
-_NOISE_MATRIX = _noise()
+_NOISE_MATRIX = torch.diag(torch.tensor(POINT_NOISE))
 
 
 def solve(matrix: Tensor, right: Tensor) -> Tensor:
