@@ -146,7 +146,7 @@ class Encoder:
         """What to send of a driving picture, from what the analysis has found in it."""
         if self._registration is None:
             return self._quantiser.quantise(self._smoother(found), self._values)
-        fit = self._registration.fit(rgb, found)
+        fit = self._registration.fit(rgb, found, self._quantiser.dequantise(self._values))
         parameters = self._smoother(fit.parameters)
         if self._quantiser.follows or not self.options.lagrangian:
             return self._quantiser.quantise(parameters, self._values)

@@ -43,7 +43,7 @@ class EncoderOptions:
     dead_zone: float | None = None
     smoothing: float = 0.0
     registration: str = "auto"
-    lagrangian: float = 1e-5
+    lagrangian: float = 5e-6
     key_interval: int | None = None
     key_refresh: str = "auto"
     refresh_threshold: float = 0.6

@@ -35,6 +35,10 @@ _HOLD = _HOLD.reshape(-1)
 _SHOULDERS = slice(index_of("right_shoulder")[0], index_of("left_shoulder")[0] + 1)
 _CHIN, _FOREHEAD = index_of("chin", "forehead")
 _NOISE_MATRIX = np.diag(np.asarray(POINT_NOISE, np.float32))
+# Where the picture rests, a change of what is shown weighs as much as so many errors of that size: trembling is seen
+# better than a place that is a little wrong. Rest is a change of luma, 0..1, that is small against _AT_REST.
+_REST = 4.0
+_AT_REST = 0.006
 # Below this share of the person a sample says nothing.
 _LEAST_SHARE = 0.1
 # Keeps parameters where nothing says anything of them.
@@ -126,13 +130,25 @@ class Registration:
         self._key = _Map(np.stack((luma, *slopes, share), axis=-1))
         self._points = points
         self._source = points(parameters)[0]
+        self._before: np.ndarray | None = None
 
-    def fit(self, rgb: np.ndarray, parameters: np.ndarray) -> Fit:
-        """The parameters that fit a picture, uint8 [H, W, 3], best, from those [n] that the analysis has found."""
+    def fit(self, rgb: np.ndarray, parameters: np.ndarray, shown: np.ndarray | None = None) -> Fit:
+        """The parameters that fit a picture, uint8 [H, W, 3], best, from those [n] that the analysis has found.
+
+        shown: the parameters of the picture before, as decoded: what rests is held to them. Call in the pictures' order
+        then.
+        """
+        target = small_luma(rgb, SIZE).reshape(-1)
+        before, self._before = self._before, target
+        rest = None
+        if shown is not None and before is not None:
+            rest = _REST * np.exp(-np.square((target - before) / _AT_REST))
         with _blas().limit(limits=1):
-            return self._fit(small_luma(rgb, SIZE).reshape(-1), parameters)
+            return self._fit(target, parameters, rest, shown)
 
-    def _fit(self, target: np.ndarray, parameters: np.ndarray) -> Fit:
+    def _fit(
+        self, target: np.ndarray, parameters: np.ndarray, rest: np.ndarray | None, shown: np.ndarray | None
+    ) -> Fit:
         held, _ = self._points(parameters)
         best, least = None, np.inf
         positions, count = self._positions, len(target)
@@ -145,6 +161,7 @@ class Registration:
                 # What is not the person's is not looked at again.
                 kept = seen[:, 3] > _LEAST_SHARE
                 positions, target, basis, seen = (x[kept] for x in (positions, target, basis, seen))
+                rest = None if rest is None else rest[kept]
             share = seen[:, 3]
             error = share * (target - seen[:, 0])
             away = (driving - held).reshape(-1)
@@ -152,9 +169,17 @@ class Registration:
             metric = moves.T @ moves / count + slope.T @ (_HOLD[:, None] * slope)
             metric[np.diag_indices_from(metric)] += _FLOOR
             cost = error @ error / count + _HOLD @ (away * away)
+            if rest is not None:
+                trembling = (moves * rest[:, None]).T @ moves / count
+                change = parameters - shown
+                metric += trembling
+                pull = trembling @ change
+                cost += change @ pull
             if best is None or cost < least:
                 best, least = Fit(parameters, metric), cost
             if step < STEPS:
                 gradient = moves.T @ error / count + slope.T @ (_HOLD * away)
+                if rest is not None:
+                    gradient += pull
                 parameters = (parameters - np.linalg.solve(metric, gradient)).astype(np.float32)
         return best

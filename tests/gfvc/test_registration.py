@@ -120,6 +120,34 @@ def test_picture_at_rest_stays_at_rest(picture, source):
     assert np.abs(found - source.reshape(-1)).max() < 1e-3
 
 
+def off_by(parameters: np.ndarray, size: float) -> np.ndarray:
+    """Parameters with an error of the analysis."""
+    return parameters + np.random.default_rng(3).normal(0, size, len(parameters)).astype(np.float32)
+
+
+def test_what_rests_is_held_to_what_is_shown(picture, source, moved):
+    """The second picture is the first one: only the analysis has changed its mind."""
+    shown = warp(picture, field(source, moved))
+    changes = []
+    for hold in (None, moved.reshape(-1)):
+        group = registration(picture, source)
+        group.fit(as_bytes(shown), moved.reshape(-1))
+        found = group.fit(as_bytes(shown), off_by(moved.reshape(-1), 0.02), hold).parameters
+        changes.append(float((warp(picture, field(source, found.reshape(-1, 2))) - shown).square().mean()))
+    assert changes[1] < 0.5 * changes[0]
+
+
+def test_what_moves_is_not_held_to_what_was_shown(picture, source, moved):
+    group = registration(picture, source)
+    group.fit(as_bytes(picture), source.reshape(-1))
+    after = as_bytes(warp(picture, field(source, moved)))
+    held, free = (group.fit(after, moved.reshape(-1), shown).parameters for shown in (source.reshape(-1), None))
+    group = registration(picture, source)
+    alone = group.fit(after, moved.reshape(-1)).parameters
+    assert np.abs(free - alone).max() == 0
+    assert np.abs(held - alone).mean() < 0.1 * np.abs(moved.reshape(-1) - source.reshape(-1)).mean()
+
+
 def test_what_is_not_the_person_does_not_count(picture, source):
     """Only the left half is the person, only the right half changes."""
     mask = np.zeros((SIZE, SIZE), np.float32)
