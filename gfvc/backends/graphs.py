@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..models.families import FaceModel
+from ..models.details import DetailedState
+from ..models.families import FaceModel, KeyPictureState
 from ..models.layered import LayeredState
 from ..models.portrait import PortraitState
 from ..models.synthesis import KeyState
@@ -35,9 +36,9 @@ def _bytes(pictures: Tensor) -> Tensor:
     return (pictures * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def state_type(model: FaceModel) -> type[KeyState] | type[LayeredState] | type[PortraitState]:
+def state_type(model: FaceModel) -> type[KeyPictureState]:
     """What `prepare` of a model returns."""
-    return {1: KeyState, 2: LayeredState, 3: PortraitState}[model.generation]
+    return {1: KeyState, 2: LayeredState, 3: PortraitState, 4: DetailedState}[model.generation]
 
 
 class AnalyseGraph(nn.Module):

@@ -63,7 +63,7 @@ def _add_schedule(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", choices=sorted(FAMILIES), default="keypoints2d", help="kind of parameters")
     parser.add_argument(
         "--stage",
-        choices=("full", "points", "local", "code", "restore", "person", "synthesis"),
+        choices=("full", "points", "local", "code", "restore", "person", "synthesis", "details"),
         default="full",
         help="full: all but the refinement of mouth and eyes, which local trains; or one part alone",
     )

@@ -10,21 +10,28 @@ from torch import Tensor, nn
 
 from .analysis import CompactAnalysis, KeypointAnalysis
 from .code import FEATURE, CompactDecoder
+from .details import DetailedState, DetailedSynthesis
 from .groups import ParameterGroup
 from .layered import LayeredState, LayeredSynthesis
 from .points import EYES, MOUTH, OUTLINE, POINT_COUNT, POSE
 from .portrait import PortraitState, PortraitSynthesis
 from .synthesis import KeyState, Synthesis
 
-_SYNTHESES: dict[int, type[nn.Module]] = {1: Synthesis, 2: LayeredSynthesis, 3: PortraitSynthesis}
-GENERATION = 3
+_SYNTHESES: dict[int, type[nn.Module]] = {
+    1: Synthesis,
+    2: LayeredSynthesis,
+    3: PortraitSynthesis,
+    4: DetailedSynthesis,
+}
+GENERATION = 4
+KeyPictureState = KeyState | LayeredState | PortraitState | DetailedState
 
 
 class FaceModel(nn.Module):
     """Base of all families.
 
     Parameters are float [B, n], n the sum of the groups' counts. ``generation``: 1 has a blended synthesis, 2 a layered
-    one, 3 one that knows the person from what is behind.
+    one, 3 one that knows the person from what is behind, 4 one that paints mouth and eyes besides.
     """
 
     family = ""
@@ -51,14 +58,14 @@ class FaceModel(nn.Module):
         """The converse: key points [B, K, 2] -> parameters [B, n] that stand for them."""
         raise TypeError(f"{type(self).__name__} does not define parameters_of()")
 
-    def prepare(self, picture: Tensor, parameters: Tensor) -> KeyState | LayeredState | PortraitState:
+    def prepare(self, picture: Tensor, parameters: Tensor) -> KeyPictureState:
         """Once a group: decoded key picture [B, 3, H, W] in 0..1 (H, W multiples of 4) and its parameters [B, n].
 
         The state's ``picture`` is what is shown for the key picture itself.
         """
         return self.synthesis.prepare(picture, self.points(parameters))
 
-    def generate(self, state: KeyState | LayeredState | PortraitState, parameters: Tensor) -> Tensor:
+    def generate(self, state: KeyPictureState, parameters: Tensor) -> Tensor:
         """Each picture: parameters [B, n] -> generated picture [B, 3, H, W], 0..1."""
         return self.synthesis.generate(state, self.points(parameters)).clamp(0, 1)
 

@@ -86,13 +86,17 @@ class LocalPoints(nn.Module):
         self.head = nn.Conv2d(48, points, 3, padding=1)
 
     def forward(self, squares: Tensor) -> Tensor:
+        return self.look(squares)[0]
+
+    def look(self, squares: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The points, and the features on the way to them, at sizes 32, 16 and 8."""
         # Light and skin differ, edges do not.
         mean = squares.mean((1, 2, 3), keepdim=True)
         deviation = (squares - mean).square().mean((1, 2, 3), keepdim=True).sqrt()
-        x = F.relu(self.stem(F.pixel_unshuffle((squares - mean) / (deviation + 0.05), 2)))
-        x = self.down1(x)
-        x = self.up(self.res(self.down2(x)), x)
-        return 1.25 * soft_argmax(self.head(x) * 5.0)
+        at32 = F.relu(self.stem(F.pixel_unshuffle((squares - mean) / (deviation + 0.05), 2)))
+        at16 = self.down1(at32)
+        at8 = self.res(self.down2(at16))
+        return 1.25 * soft_argmax(self.head(self.up(at8, at16)) * 5.0), [at32, at16, at8]
 
 
 class LocalRefinement(nn.Module):

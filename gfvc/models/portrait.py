@@ -36,8 +36,8 @@ class PortraitState(NamedTuple):
 
     picture: the restored key picture, [B, 3, H, W]; behind: the same without the person; mask: where the person is,
     0..1, [B, 1, 128, 128]; seen: small key picture and small mask, [B, 4, 64, 64]; half, quarter: features that move
-    with the person, [B, 8, H/2, W/2] and [B, 24, H/4, W/4]; still: features that stay, [B, 12, H/4, W/4]; points:
-    key points, [B, K, 2].
+    with the person, [B, 8, h/2, w/2] and [B, 24, h/4, w/4], h and w the inner size or else H and W; still: features
+    that stay, [B, 12, h/4, w/4]; points: key points, [B, K, 2].
     """
 
     picture: Tensor
@@ -79,8 +79,10 @@ class MotionNetwork(nn.Module):
 class PortraitSynthesis(RestoringSynthesis):
     """The synthesis of generation 3."""
 
-    def __init__(self, width: int = 32, half_width: int = 16) -> None:
+    def __init__(self, width: int = 32, half_width: int = 16, inner_size: int | None = None) -> None:
+        """inner_size: side of the square that all networks see, of pictures of any size; None: the pictures' own."""
         super().__init__()
+        self.inner_size = inner_size
         key_width, quarter, half, still, features = 64, 24, 8, 12, 24
         self.least_share, self.sampling = _LEAST_SHARE, "bicubic"
         self.restore = Restoration()
@@ -104,7 +106,8 @@ class PortraitSynthesis(RestoringSynthesis):
         person = self.person(picture)
         mask = torch.sigmoid(person.mask)
         small = torch.cat((reduce_picture(picture, MOTION_SIZE) * 2 - 1, F.avg_pool2d(mask, 2)), dim=1)
-        half = F.relu(self.stem(F.pixel_unshuffle(picture * 2 - 1, 2)))
+        inner = picture if self.inner_size is None else reduce_picture(picture, self.inner_size)
+        half = F.relu(self.stem(F.pixel_unshuffle(inner * 2 - 1, 2)))
         quarter = self.encode(self.down(half))
         return PortraitState(
             picture,
@@ -119,7 +122,7 @@ class PortraitSynthesis(RestoringSynthesis):
 
     def layers(self, state: PortraitState, driving: Tensor) -> Layers:
         """The shares are those of generated content, person and what is behind."""
-        height, width = state.picture.shape[-2:]
+        height, width = state.half.shape[-2:]
         positions = picture_grid(FIELD_SIZE, FIELD_SIZE, driving).view(-1, 2)
         field = motion_field(state.points, driving, positions)
         grid, head = (x.unflatten(1, (FIELD_SIZE, FIELD_SIZE)) for x in field)
@@ -134,27 +137,31 @@ class PortraitSynthesis(RestoringSynthesis):
         # What rests below a moving head must not tremble with it.
         grid = grid + head * correction
         features = torch.cat((features, expression, state.seen[:, 3:], moved[:, 3:]), dim=1)
-        if features.shape[-2:] != (height // 4, width // 4):
-            features = F.interpolate(features, size=(height // 4, width // 4), mode="bilinear", align_corners=False)
-        quarter = warp(state.quarter.float(), resize_grid(grid, height // 4, width // 4))
+        if features.shape[-2:] != (height // 2, width // 2):
+            features = F.interpolate(features, size=(height // 2, width // 2), mode="bilinear", align_corners=False)
+        quarter = warp(state.quarter.float(), resize_grid(grid, height // 2, width // 2))
         x = self.blocks(self.fuse(torch.cat((quarter, features, state.still), dim=1)))
         x = F.pixel_shuffle(F.relu(self.to_half(F.relu(x))), 2)
-        grid = resize_grid(grid, height // 2, width // 2)
+        grid = resize_grid(grid, height, width)
         # Where the person is now: the prior of the mix.
-        person = F.interpolate(warp(state.mask, grid), size=(height, width), mode="bilinear", align_corners=False)
+        person = warp(state.mask, grid)
         half = warp(state.half.float(), grid)
-        opened = openings(state.points, driving, height // 2, width // 2)
+        opened = openings(state.points, driving, height, width)
         x = F.relu(self.fuse_half(torch.cat((x, half, opened), dim=1)))
         flow, x = both(self.to_flow, self.to_picture, x)
         # Lids and lips are finer than the motion's grid.
-        head = F.interpolate(
-            head.permute(0, 3, 1, 2), size=(height // 2, width // 2), mode="bilinear", align_corners=False
-        )
+        head = F.interpolate(head.permute(0, 3, 1, 2), size=(height, width), mode="bilinear", align_corners=False)
         grid = grid + 0.05 * (head * flow.float()).permute(0, 2, 3, 1)
+        # From here on in the size of the picture.
+        height, width = state.picture.shape[-2:]
         moved = warp(state.picture, resize_grid(grid, height, width), self.sampling)
         x = F.pixel_shuffle(x, 2).float()
+        if x.shape[-2:] != (height, width):
+            x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+        person, opened = (
+            F.interpolate(part, size=(height, width), mode="bilinear", align_corners=False) for part in (person, opened)
+        )
         certain = 8 * person - 4
-        opened = F.interpolate(opened, size=(height, width), mode="bilinear", align_corners=False)
         logits = torch.cat((10 * opened - 1, x[:, 3:4] + certain, x[:, 4:] - certain), dim=1)
         new = x[:, :3] + 0.5 + opened * self.inside[:, None, None]
         return compose(logits, new, moved, state.behind, self.least_share)

@@ -18,7 +18,7 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 DEFAULTS = {"keypoints2d": "keypoints2d-2", "compact": "compact-3"}
 DEFAULT_FAMILY = "compact"
 # Weights state which generation of networks they are for; those that do not are of the first.
-GENERATIONS = (1, 2, 3)
+GENERATIONS = (1, 2, 3, 4)
 MAX_WEIGHT_BYTES = 256 << 20
 
 

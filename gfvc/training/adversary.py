@@ -16,11 +16,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 class PatchCritic(nn.Module):
-    """Pictures [B, 3, H, W] in 0..1 -> the features of each layer, and last a score per patch, near 1 for originals."""
+    """Pictures [B, 3, H, W] in 0..1 -> the features of each layer, and last a score per patch, near 1 for originals.
 
-    def __init__(self, width: int = 32, layers: int = 3) -> None:
+    With maps of what the pictures should show besides, [B, M, H, W] in 0..1, ``inputs`` is 3 + M.
+    """
+
+    def __init__(self, width: int = 32, layers: int = 3, inputs: int = 3) -> None:
         super().__init__()
-        widths = [3, *(width << index for index in range(layers))]
+        widths = [inputs, *(width << index for index in range(layers))]
         self.layers = nn.ModuleList(
             spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in itertools.pairwise(widths)
         )

@@ -18,16 +18,20 @@ from torch.nn.parallel import DistributedDataParallel
 
 from datasets.clips import FrameCache, Outlines, build_frame_cache, load_landmarks, load_outlines, write_array
 
+from ..backends.choice import open_backend
 from ..errors import GfvcError
 from ..models.families import FAMILIES, FaceModel
 from ..models.points import VERTICES
+from ..models.store import find_weights
 from ..video import write_png
 from .code import PointBatch, PointSampler, analyse_frames
 from .data import Batch, PairSampler, random_affine
 from .degrade import build_degraded, fingerprint, restore_degraded
 from .initial import load_matching, load_teacher
 from .losses import LossWeights
+from .paint import DetailsStep
 from .restoration import PieceBatch, PieceSampler
+from .squares import SquareBatch, SquareSampler, build_squares
 from .steps import (
     CodeStep,
     FullStep,
@@ -42,7 +46,7 @@ from .steps import (
 from .validation import append_row, sample_sheet, validate, validation_pairs
 
 log = logging.getLogger(__name__)
-STAGES = ("full", "points", "local", "code", "restore", "person", "synthesis")
+STAGES = ("full", "points", "local", "code", "restore", "person", "synthesis", "details")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class TrainingOptions:
 
     stage: `full`, `points` (analysis alone, from labels and a teacher), `local` (its refinement of mouth and eyes
     alone, from labels), `code` (of family `compact`, between points and feature), `restore` (of decoded key pictures),
-    `person` (what is the person in a key picture, and what is behind) or `synthesis` (all those stay);
+    `person` (what is the person in a key picture, and what is behind), `synthesis` (all those stay) or `details` (the
+    painting of mouth and eyes alone, over what ``initial`` makes);
     size: picture side, a multiple of 8; steps: optimiser steps; batch: pairs per process and step; learning_rate: peak,
     after ``warmup`` steps, then along a cosine to a twentieth; ema: decay of the weights' average; frame_step: keep
     each n-th picture of a clip; degrade: mix in decoded key pictures; texture, shares, adversarial, features, rate:
@@ -105,6 +110,9 @@ class TrainingFiles:
     initial: Path | None = None
     teacher: Path | None = None
     initial_synthesis: Path | None = None
+
+
+AnyBatch = Batch | PointBatch | PieceBatch | dict[int, SquareBatch]
 
 
 class Logged(NamedTuple):
@@ -182,7 +190,7 @@ class Trainer:
 
     def _sampler(
         self, frames: FrameCache, labels: _Labels, degraded: np.ndarray | None, cache: Path
-    ) -> PairSampler | PointSampler | PieceSampler:
+    ) -> PairSampler | PointSampler | PieceSampler | SquareSampler:
         """What the stage draws its batches from."""
         stage = self.options.stage
         if stage == "code":
@@ -191,6 +199,11 @@ class Trainer:
             if degraded is None:
                 raise GfvcError("--stage restore needs --degrade: it learns from decoded key pictures")
             return PieceSampler(frames, degraded, self.device)
+        if stage == "details":
+            if degraded is None or self.files.initial is None:
+                raise GfvcError("--stage details needs --degrade and --init: it paints over what those make of them")
+            backend = open_backend(find_weights(self.options.family, self.files.initial))
+            return SquareSampler(build_squares(frames, degraded, backend, cache, self.options.seed), self.device)
         if degraded is not None and stage in ("person", "synthesis"):
             degraded = restore_degraded(degraded, self.model.synthesis.restore, cache, self.device)
         return PairSampler(frames, labels.marks, degraded, outlines=labels.outlines, device=self.device)
@@ -224,9 +237,12 @@ class Trainer:
             return PersonStep(model, use)
         if stage == "synthesis":
             model.synthesis.requires_grad_(True)
-            for part in ("restore", "person", *options.hold):
+            for part in ("restore", "person", "details", *options.hold):
                 self._hold(part)
             return SynthesisStep(model, use, options.labelled)
+        if stage == "details":
+            model.synthesis.details.requires_grad_(True)
+            return DetailsStep(model, use)
         if stage == "code":
             self._require_family("compact")
             model.analysis.encoder.requires_grad_(True)
@@ -303,7 +319,7 @@ class Trainer:
         done = (self.step - options.warmup) / max(1, options.steps - options.warmup)
         return options.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
-    def train_step(self) -> tuple[StepResult, Batch | PointBatch | PieceBatch]:
+    def train_step(self) -> tuple[StepResult, AnyBatch]:
         """One optimiser step.
 
         A step whose gradient is not finite changes nothing.
@@ -362,9 +378,7 @@ class Trainer:
                 self._checkpoint(batch, result, report)
         return self.average
 
-    def _checkpoint(
-        self, batch: Batch | PointBatch | PieceBatch, result: StepResult, report: Callable[[Logged], None]
-    ) -> None:
+    def _checkpoint(self, batch: AnyBatch, result: StepResult, report: Callable[[Logged], None]) -> None:
         self.save()
         if self.held_out:
             coarse = self.options.stage in ("full", "points")
@@ -373,5 +387,9 @@ class Trainer:
             report(Logged(self.step, scores))
         if isinstance(batch, PointBatch):
             return
-        sheet = sample_sheet([batch.key, batch.driving, result.generated[: len(batch.key)]])
+        if isinstance(batch, dict):
+            shown = [batch[0].key, batch[0].now, batch[0].driving]
+        else:
+            shown = [batch.key, batch.driving]
+        sheet = sample_sheet([*shown, result.generated[: len(shown[0])]])
         write_png(self.files.run / f"sample-{self.step:06d}.png", sheet)

@@ -10,6 +10,7 @@ import numpy as np
 
 from bitstream import Colour, Picture, StreamReader
 from gfvc import Decoder, Encoder, EncoderOptions, TimedPicture, VideoInfo
+from gfvc.stillness import DEFAULT_SLACK
 
 
 def encode_units(pictures: Sequence[np.ndarray], **options: object) -> list[bytes]:
@@ -30,8 +31,8 @@ def parse_stream(stream: bytes) -> list[Picture]:
     return list(StreamReader(io.BytesIO(stream)).pictures())
 
 
-def decode_stream(stream: bytes, count: int | None = None) -> list[TimedPicture]:
+def decode_stream(stream: bytes, count: int | None = None, slack: int = DEFAULT_SLACK) -> list[TimedPicture]:
     """The first ``count`` pictures of a stream, all if it is not given."""
     reader = StreamReader(io.BytesIO(stream))
-    decoder = Decoder(reader.header)
+    decoder = Decoder(reader.header, slack=slack)
     return [decoder.push(picture) for picture, _ in zip(reader.pictures(), range(count or 1 << 30), strict=False)]

@@ -148,6 +148,27 @@ def test_synthesis_learns_from_restored_key_pictures(tmp_path, trainer, cache):
     assert all(float(row[name]) > 0 for name in ("adversarial", "features", "critic", "texture", "new"))
 
 
+def test_details_stage_trains_the_painters_alone(tmp_path, trainer):
+    options = {"family": "compact", "stage": "details", "degrade": True, "initial": weights_path("compact-3")}
+    trained = trainer(tmp_path / "run", adversarial=0.1, features=1.0, **options)
+    squares = trained.sampler.squares
+    # A decoded key picture of each clip, with each other picture of it.
+    assert squares.squares.shape == (10, 3, 3, 64, 64, 3)
+    assert np.isfinite(squares.points).all()
+    before = {name: value.clone() for name, value in trained.model.state_dict().items()}
+    weights = trained.fit(log_every=1)
+    different = {name for name in before if not torch.equal(before[name], weights[name])}
+    assert different
+    assert all(name.startswith("synthesis.details.") for name in different)
+    row = rows(tmp_path / "run" / "log.csv")[-1]
+    assert all(float(row[name]) > 0 for name in ("l1", "found", "looks", "texture", "adversarial", "critic"))
+
+
+def test_details_stage_without_decoded_pictures_is_refused(tmp_path, trainer):
+    with pytest.raises(GfvcError, match="needs --degrade and --init"):
+        trainer(tmp_path / "run", family="compact", stage="details", initial=weights_path("compact-3"))
+
+
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory):
     """Landmarks of both clips: a plausible spread of the mesh, and no face in one picture; outlines of one clip."""
@@ -214,13 +235,15 @@ def test_synthesis_stage_takes_labels_for_some_pairs(tmp_path, trainer, labels):
         ("keypoints2d", "points"),
         ("keypoints2d", "restore"),
         ("compact", "synthesis"),
+        ("compact", "details"),
     ],
 )
 def test_resumed_run_gives_the_weights_of_an_uninterrupted_one(tmp_path, trainer, family, stage):
     options = {"family": family, "stage": stage, "steps": 2}
-    if stage in ("restore", "synthesis"):
+    if stage in ("restore", "synthesis", "details"):
         options |= {"degrade": True, "adversarial": 0.1, "features": 1.0}
     options |= {"teacher": weights_path("keypoints2d-1")} if stage == "points" else {}
+    options |= {"initial": weights_path("compact-3")} if stage == "details" else {}
 
     def stop(logged):
         if logged.step == 2:
