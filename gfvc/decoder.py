@@ -8,7 +8,9 @@ from concurrent.futures import Future
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
+
+import numpy as np
 
 from bitstream import BitstreamError, Header, KeyPicture, Picture
 from bitstream.carriage import Reader
@@ -24,12 +26,21 @@ from .pipeline import overlap
 from .stillness import DEFAULT_SLACK, Settler
 from .video import TimedPicture, VideoInfo, open_writer
 
+Result = TypeVar("Result")
+
 
 class Generated(NamedTuple):
     """A picture as its job leaves it; ``is_key``: it is a key picture."""
 
     picture: TimedPicture
     is_key: bool
+
+
+class _Driven(NamedTuple):
+    """A driven picture: its values and what is generated from them, once it is."""
+
+    values: tuple[int, ...]
+    rgb: Future[np.ndarray]
 
 
 class Decoder:
@@ -63,6 +74,7 @@ class Decoder:
             header.key_codec, header.width, header.height, header.colour, header.chroma_format
         )
         self._key: Future[Key] | None = None
+        self._before: _Driven | None = None
         self._settler = Settler(slack)
         self._pts = 0
 
@@ -92,27 +104,42 @@ class Decoder:
     def job(self, picture: Picture) -> Callable[[], Generated]:
         """As `push`, in three steps: this one, for all pictures in order, what it returns, on any thread, and `settle`.
 
-        Jobs of a group's pictures wait for that of its key picture, so start them in order.
+        Jobs wait for that of their key picture, and for that of a picture they repeat, so start them in order.
         """
         self._pts += picture.ticks
         pts, parameters = self._pts, self._quantiser.dequantise(picture.values)
         if isinstance(picture, KeyPicture):
-            future = self._key = Future()
+            prepared = self._key = Future()
+            self._before = None
 
-            def show_key() -> Generated:
-                try:
-                    rgb = self._codec.decode(CodedPicture(picture.config, picture.payload))
-                    future.set_result(self.backend.prepare(rgb, parameters))
-                except BaseException as error:
-                    future.set_exception(error)
-                    raise
-                return Generated(TimedPicture(future.result().shown, pts), True)
+            def prepare() -> Key:
+                rgb = self._codec.decode(CodedPicture(picture.config, picture.payload))
+                return self.backend.prepare(rgb, parameters)
 
-            return show_key
+            return lambda: Generated(TimedPicture(_fulfil(prepared, prepare).shown, pts), True)
         if self._key is None:
             raise BitstreamError("parameters before the first key picture", offset=0, clause="6.5")
+        if self._before is not None and self._before.values == picture.values:
+            # Of a head at rest a third of the pictures and more: it costs next to no bits, and no time either.
+            repeated = self._before.rgb
+            return lambda: Generated(TimedPicture(repeated.result(), pts), False)
         key = self._key
-        return lambda: Generated(TimedPicture(self.backend.generate(key.result(), parameters), pts), False)
+        self._before = before = _Driven(picture.values, Future())
+
+        def generate() -> np.ndarray:
+            return self.backend.generate(key.result(), parameters)
+
+        return lambda: Generated(TimedPicture(_fulfil(before.rgb, generate), pts), False)
+
+
+def _fulfil(future: Future[Result], work: Callable[[], Result]) -> Result:
+    """Do the work that others wait for; its error is theirs too."""
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(error)
+        raise
+    return future.result()
 
 
 def show_all(reader: Reader, decoder: Decoder, use: Callable[[TimedPicture], None]) -> None:

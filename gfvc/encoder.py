@@ -94,6 +94,8 @@ class Encoder:
         self._values: list[int] = []
         self._before: np.ndarray | None = None
         self._key: Key | None = None
+        # From the values, where the closed loop has looked at them.
+        self._generated: np.ndarray | None = None
         self._points = PointMap(weights)
         self._registration: Registration | None = None
 
@@ -159,8 +161,11 @@ class Encoder:
         """A new key picture if what the decoder would show is poor, and the key picture is worth its bits."""
         options = self.options
         if options.key_refresh != "auto" or self._since_key < self._next_try:
+            self._generated = None
             return None
-        generated = self.backend.generate(self._key, self._quantiser.dequantise(values))
+        if self._generated is None or values != self._values:
+            self._generated = self.backend.generate(self._key, self._quantiser.dequantise(values))
+        generated = self._generated
         quality = structural_similarity(rgb, generated)
         if quality >= options.refresh_threshold:
             return None
@@ -184,6 +189,7 @@ class Encoder:
     def _start_group(self, rgb: np.ndarray, ticks: int, group: _Group | None = None) -> list[bytes]:
         units = self._flush_run()
         coded, self._values, self._key = group or self._code_key(rgb)
+        self._generated = None
         self._smoother.reset()
         self._registration = self._registered()
         self._since_key = 1

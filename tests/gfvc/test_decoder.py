@@ -161,3 +161,24 @@ def test_largest_parameters_of_the_syntax_give_a_picture(small_stream):
     decoder.push(dataclasses.replace(key, values=(32767,) * header.layout.count))
     for value in (-32767, 32767, 0):
         assert decoder.push(Picture(1, (value,) * header.layout.count)).rgb.shape == (64, 64, 3)
+
+
+def test_repeated_parameters_are_generated_once(small_stream, monkeypatch):
+    """And shown as if they were generated again; a new key picture ends the repetition."""
+    key, driven = parse_stream(small_stream)[:2]
+    other = dataclasses.replace(driven, values=tuple(value + 9 for value in driven.values))
+    pictures = [key, driven, driven, driven, other, driven, key, driven]
+    expected = []
+    for picture in pictures:
+        decoder = Decoder(header_of(small_stream), slack=0)
+        decoder.push(key)
+        expected.append(decoder.push(picture).rgb)
+    decoder = Decoder(header_of(small_stream), slack=0)
+    calls = []
+    generate = decoder.backend.generate
+    monkeypatch.setattr(decoder.backend, "generate", lambda *given: calls.append(given) or generate(*given))
+    shown = [decoder.push(picture).rgb for picture in pictures]
+    assert len(calls) == 4
+    assert all(np.array_equal(a, b) for a, b in zip(shown, expected, strict=True))
+    jobs = [decoder.job(picture) for picture in pictures]
+    assert all(np.array_equal(job().picture.rgb, rgb) for job, rgb in zip(jobs, expected, strict=True))

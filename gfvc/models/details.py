@@ -1,0 +1,173 @@
+"""Mouth and eyes, painted: what speaks in a face is small, and the key picture seldom shows it.
+
+A mouth opens on teeth, a lid covers an iris or shows it: no motion of the key picture makes that. Cut out upright and
+at one scale, as the analysis sees them (`local`), all mouths look alike, and a small network that sees nothing else
+learns to paint them from a few points and from what the key picture shows. Its squares are laid over the generated
+picture, with soft edges.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import Down, ResidualBlock, Up, gaussian_maps, pick, picture_grid, warp
+from .local import CROP_SIZE, EYE_REGIONS, MOUTH_REGION, SOURCE_SIZE, Frame, Region, region_frame
+from .portrait import PortraitState, PortraitSynthesis
+from .resample import reduce_picture
+
+REGIONS: tuple[Region, ...] = (MOUTH_REGION, *EYE_REGIONS)
+# Side of the networks' features.
+_MAP_SIZE = CROP_SIZE // 2
+_BUMP, _SOFT = 0.12, 0.05
+# Share of a square's half side over which it fades out.
+_EDGE = 0.25
+_SEEN = 12
+
+
+def cut(pictures: Tensor, frame: Frame) -> Tensor:
+    """The squares of ``frame`` in pictures [B, 3, S, S]: [B, 3, 64, 64]."""
+    grid = picture_grid(CROP_SIZE, CROP_SIZE, frame.centre).view(1, -1, 2)
+    return warp(pictures, frame.to_picture(grid).unflatten(1, (CROP_SIZE, CROP_SIZE)).to(pictures.dtype))
+
+
+def square_maps(points: Tensor, region: Region, frame: Frame) -> Tensor:
+    """Where a region's points are in its square, and what lies between its lips or lids: [B, 5, 32, 32]."""
+    placed = frame.to_square(pick(points, region.points))
+    axis = picture_grid(_MAP_SIZE, 1, placed)[:, 0, 1]
+    upper, lower = (placed[:, index, 1:] for index in region.gap)
+    between = torch.sigmoid((axis - upper) / _SOFT) * torch.sigmoid((lower - axis) / _SOFT)
+    middle = 0.5 * (placed[:, region.gap[0], :1] + placed[:, region.gap[1], :1])
+    across = torch.exp(-4 * (axis - middle) ** 2)
+    return torch.cat(
+        (gaussian_maps(placed, _MAP_SIZE, _BUMP), (between[:, :, None] * across[:, None, :])[:, None]), dim=1
+    )
+
+
+def _window() -> Tensor:
+    """1 in the middle of a square, falling to 0 in its outermost samples: [1, 1, 64, 64]."""
+    axis = (torch.arange(CROP_SIZE) * 2 + 1) / CROP_SIZE - 1
+    ramp = ((1 - 1 / CROP_SIZE - axis.abs()) / _EDGE).clamp(0, 1)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    return (ramp[:, None] * ramp[None, :])[None, None]
+
+
+class SquarePainter(nn.Module):
+    """Paints the squares of one region."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        middle, narrow = width * 3 // 2, width * 2
+        self.look = nn.Sequential(
+            nn.Conv2d(12 + 5, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, _SEEN, 3, padding=1)
+        )
+        self.stem = nn.Conv2d(12 + 5 + _SEEN, width, 3, padding=1)
+        self.down1, self.res1 = Down(width, middle), ResidualBlock(middle)
+        self.down2, self.res2 = Down(middle, narrow), nn.Sequential(ResidualBlock(narrow), ResidualBlock(narrow))
+        self.up1, self.res3 = Up(narrow, middle, middle), ResidualBlock(middle)
+        self.up2 = Up(middle, width, width)
+        self.out = nn.Conv2d(width, 16, 3, padding=1)
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.zeros_(self.out.bias)
+        self.register_buffer("window", _window(), persistent=False)
+
+    def see(self, key: Tensor, maps: Tensor) -> Tensor:
+        """Once a group, from a square of the key picture and its `square_maps`: features [B, 12, 32, 32]."""
+        return self.look(torch.cat((F.pixel_unshuffle(key * 2 - 1, 2), maps), dim=1))
+
+    def forward(self, now: Tensor, seen: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """From a square of the generated picture, what `see` found, and `square_maps`: what to paint, [B, 3, 64, 64],
+        0..1 or a little beyond, and how much of it to show, [B, 1, 64, 64], 0..1."""
+        x = F.relu(self.stem(torch.cat((F.pixel_unshuffle(now * 2 - 1, 2), maps, seen), dim=1)))
+        at16 = self.res1(self.down1(x))
+        at8 = self.res2(self.down2(at16))
+        x = self.up2(self.res3(self.up1(F.relu(at8), at16)), x)
+        painted = F.pixel_shuffle(self.out(x), 2)
+        # Clamped, not squashed: what need not be painted is left exactly as it is.
+        share = (0.5 + painted[:, 3:]).clamp(0, 1) * self.window
+        return now + painted[:, :3], share
+
+
+def paint_over(now: Tensor, painted: Tensor, share: Tensor) -> Tensor:
+    """The squares with what was painted: [B, 3, 64, 64]."""
+    return now + share * (painted - now)
+
+
+class Details(nn.Module):
+    """The painters of mouth and eyes; one network paints both eyes, the left one mirrored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mouth, self.eye = SquarePainter(32), SquarePainter(16)
+
+    def painter(self, region: Region) -> SquarePainter:
+        """That of a region."""
+        return self.mouth if region == MOUTH_REGION else self.eye
+
+    def see(self, picture: Tensor, points: Tensor) -> Tensor:
+        """Once a group, from the key picture [B, 3, H, W] and its points [B, K, 2]: [B, 36, 32, 32], 12 a region."""
+        source = reduce_picture(picture, SOURCE_SIZE)
+        found = []
+        for region in REGIONS:
+            frame = region_frame(points, region)
+            found.append(self.painter(region).see(cut(source, frame), square_maps(points, region, frame)))
+        return torch.cat(found, dim=1)
+
+    def forward(self, picture: Tensor, seen: Tensor, points: Tensor) -> Tensor:
+        """Generated pictures [B, 3, H, W] of driving points [B, K, 2] -> the same with mouth and eyes painted."""
+        source = reduce_picture(picture, SOURCE_SIZE)
+        for region, features in zip(REGIONS, seen.split(_SEEN, dim=1), strict=True):
+            frame = region_frame(points, region)
+            painted, share = self.painter(region)(cut(source, frame), features, square_maps(points, region, frame))
+            placed = warp(torch.cat((share * painted, share), dim=1), _place(frame, picture))
+            picture = (1 - placed[:, 3:]) * picture + placed[:, :3]
+        return picture
+
+
+def _place(frame: Frame, picture: Tensor) -> Tensor:
+    """Where each sample of pictures [B, 3, H, W] is in the square: [B, H, W, 2]."""
+    height, width = picture.shape[-2:]
+    rows = picture_grid(height, 1, frame.centre)[:, 0, 1].view(1, height, 1)
+    columns = picture_grid(1, width, frame.centre)[0, :, 0].view(1, 1, width)
+    scale = (frame.down * frame.down).sum(-1, keepdim=True)
+    ways = [way / scale for way in (frame.right, frame.down)]
+    return torch.stack(
+        [way[..., :1] * columns + (way[..., 1:] * rows - (way * frame.centre).sum(-1, keepdim=True)) for way in ways],
+        dim=-1,
+    )
+
+
+class DetailedState(NamedTuple):
+    """What is computed once a group: as `PortraitState`, and what the painters saw of mouth and eyes, `details`."""
+
+    picture: Tensor
+    behind: Tensor
+    mask: Tensor
+    seen: Tensor
+    half: Tensor
+    quarter: Tensor
+    still: Tensor
+    details: Tensor
+    points: Tensor
+
+
+class DetailedSynthesis(PortraitSynthesis):
+    """The synthesis of generation 4.
+
+    All networks see squares of 256, which is what they have learned from: only warp and mix grow with the picture.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(inner_size=SOURCE_SIZE)
+        self.details = Details()
+
+    def prepare_restored(self, picture: Tensor, points: Tensor) -> DetailedState:
+        *state, points = super().prepare_restored(picture, points)
+        return DetailedState(*state, self.details.see(picture, points), points)
+
+    def generate(self, state: DetailedState, driving: Tensor) -> Tensor:
+        *parts, details, points = state
+        return self.details(super().generate(PortraitState(*parts, points), driving), details, driving)

@@ -1,0 +1,164 @@
+"""What the stage `details` learns from: squares of mouths and eyes as the rest of a model makes them, and as they were.
+
+They are made once, by encoding pairs of pictures as in use: painting leaves all else as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.clips import FrameCache, whole_file, write_array
+
+from ..backends.base import Backend
+from ..models.details import CROP_SIZE, REGIONS, SOURCE_SIZE, cut
+from ..models.local import EYE_REGIONS, region_frame
+from ..models.point_map import PointMap
+from ..models.points import MIRROR, POINT_COUNT
+from ..models.resample import reduce_picture
+from ..parameters import family_quantiser
+from ..pipeline import overlap
+from ..registration import Registration
+from .degrade import degraded_rows
+
+# Driving pictures of each key picture.
+PARTNERS = 12
+KEY, NOW, TARGET = range(3)
+
+
+class Squares(NamedTuple):
+    """squares: uint8 [N, 3, R, 64, 64, 3], those of the key picture, of the generated one and of its original, for each
+    region; points: float32 [N, 2, K, 2], of key and driving picture, as decoded."""
+
+    squares: np.ndarray
+    points: np.ndarray
+
+
+class SquareBatch(NamedTuple):
+    """Squares of one region, [B, 3, 64, 64] in 0..1, and the points [B, K, 2] of key and driving pictures."""
+
+    key: Tensor
+    now: Tensor
+    driving: Tensor
+    key_points: Tensor
+    driving_points: Tensor
+
+
+def _cut_all(rgb: np.ndarray, points: Tensor) -> np.ndarray:
+    """The squares of all regions: uint8 [R, 64, 64, 3]."""
+    picture = reduce_picture(torch.from_numpy(np.array(rgb)).permute(2, 0, 1)[None].float(), SOURCE_SIZE)
+    found = torch.cat([cut(picture, region_frame(points, region)) for region in REGIONS])
+    return found.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+
+
+class _Pairing:
+    """Key pictures of a cache of frames, their driving pictures, and the squares of these pairs."""
+
+    def __init__(self, frames: FrameCache, degraded: np.ndarray, backend: Backend, seed: int) -> None:
+        self._frames, self._degraded, self._backend = frames, degraded, backend
+        self._quantiser, self._points = family_quantiser(backend.groups), PointMap(backend.weights)
+        rows = degraded_rows(frames)
+        starts, counts = (np.array([clip[part] for clip in frames.clips]) for part in (1, 2))
+        clip = np.searchsorted(starts, rows, side="right") - 1
+        self.drives: list[np.ndarray] = []
+        for index, (row, start, count) in enumerate(zip(rows, starts[clip], counts[clip], strict=True)):
+            others = np.delete(np.arange(start, start + count), row - start)
+            drawn = np.random.default_rng((seed, index)).choice(others, min(PARTNERS, len(others)), replace=False)
+            self.drives.append(np.sort(drawn))
+
+    def __call__(self, index: int) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+        """The work for one key picture, for `overlap`: its rows of `Squares`."""
+        return lambda: self._pairs(index)
+
+    def _decoded(self, parameters: np.ndarray) -> tuple[np.ndarray, Tensor]:
+        """Parameters as a decoder has them, and their points [1, K, 2]."""
+        received = self._quantiser.dequantise(self._quantiser.quantise_key(parameters))
+        return received, torch.from_numpy(self._points(received)[0]).float()[None]
+
+    @torch.no_grad()
+    def _pairs(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        original = np.asarray(self._degraded[index])
+        parameters, key_points = self._decoded(self._backend.analyse(original))
+        key = self._backend.prepare(original, parameters)
+        registration = Registration(key.shown, self._backend.person(key), parameters, self._points)
+        key_squares = _cut_all(key.shown, key_points)
+        squares, points = [], []
+        for row in self.drives[index]:
+            rgb = np.asarray(self._frames.frames[row])
+            fit = registration.fit(rgb, self._backend.analyse(rgb))
+            parameters, driving_points = self._decoded(fit.parameters)
+            now = self._backend.generate(key, parameters)
+            squares.append(np.stack([key_squares, _cut_all(now, driving_points), _cut_all(rgb, driving_points)]))
+            points.append(torch.cat((key_points, driving_points)).numpy())
+        return np.stack(squares), np.stack(points)
+
+
+def build_squares(
+    frames: FrameCache,
+    degraded: np.ndarray,
+    backend: Backend,
+    cache: Path,
+    seed: int,
+    progress: Callable[[Sequence[int]], Iterable[int]] = iter,
+) -> Squares:
+    """Squares of pairs of pictures of each clip: decoded key pictures, as `build_degraded` lists them, and driving
+    pictures drawn from the clip; kept in ``cache``."""
+    stem = f"{frames.frames.shape[1]}-{len(frames.frames)}-{seed}-{backend.weights.sha256[:12]}"
+    paths = [cache / f"{kind}-{stem}.npy" for kind in ("squares", "square-points")]
+    if not all(path.exists() for path in paths):
+        pairing = _Pairing(frames, degraded, backend, seed)
+        # A still drives nothing.
+        keys = [index for index, rows in enumerate(pairing.drives) if len(rows)]
+        total, done = sum(map(len, pairing.drives)), 0
+        points = np.empty((total, 2, POINT_COUNT, 2), np.float32)
+        with whole_file(paths[0]) as out:
+            shape = (total, 3, len(REGIONS), CROP_SIZE, CROP_SIZE, 3)
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(out, header)
+
+            def use(found: tuple[np.ndarray, np.ndarray]) -> None:
+                nonlocal done
+                out.write(found[0].tobytes())
+                points[done : done + len(found[1])] = found[1]
+                done += len(found[1])
+
+            overlap(progress(keys), pairing, use, backend.workers)
+        write_array(points, paths[1])
+    return Squares(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths))
+
+
+class SquareSampler:
+    """Draws squares of mouths and of eyes, mirrored, and darker or lighter, at random."""
+
+    def __init__(self, squares: Squares, device: torch.device) -> None:
+        self.squares, self.device = squares, device
+        self.generator = torch.Generator()
+
+    def draw(self, count: int) -> dict[int, SquareBatch]:
+        """For each region, by its place in `REGIONS`, ``count`` squares of the mouth, half as many of each eye."""
+        g = self.generator
+        return {
+            place: self._draw(place, count if region not in EYE_REGIONS else max(1, count // 2), g)
+            for place, region in enumerate(REGIONS)
+        }
+
+    def _draw(self, place: int, count: int, g: torch.Generator) -> SquareBatch:
+        rows = torch.randint(0, len(self.squares.squares), (count,), generator=g).tolist()
+        cuts = np.stack([self.squares.squares[row, :, place] for row in rows])
+        points = torch.from_numpy(np.stack([self.squares.points[row] for row in rows])).to(self.device)
+        cuts = torch.from_numpy(cuts).to(self.device).permute(1, 0, 4, 2, 3).float() / 255
+        # Light and, a little, its colour.
+        gain = 1 + 0.4 * (torch.rand(1, count, 1, 1, 1, generator=g) - 0.5)
+        gain = gain + 0.1 * (torch.rand(1, count, 3, 1, 1, generator=g) - 0.5)
+        cuts = (cuts * gain.to(self.device)).clamp(0, 1)
+        if REGIONS[place] not in EYE_REGIONS:
+            mirrored = torch.rand(count, generator=g) < 0.5
+            cuts[:, mirrored] = cuts[:, mirrored].flip(-1)
+            flipped = points[mirrored][:, :, list(MIRROR)]
+            points[mirrored] = flipped * flipped.new_tensor([-1.0, 1.0])
+        return SquareBatch(cuts[KEY], cuts[NOW], cuts[TARGET], points[:, 0], points[:, 1])
