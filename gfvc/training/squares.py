@@ -16,8 +16,9 @@ from torch import Tensor
 from datasets.clips import FrameCache, whole_file, write_array
 
 from ..backends.base import Backend
+from ..models.blocks import pick
 from ..models.details import CROP_SIZE, REGIONS, SOURCE_SIZE, cut
-from ..models.local import EYE_REGIONS, region_frame
+from ..models.local import EYE_REGIONS, Region, region_frame
 from ..models.point_map import PointMap
 from ..models.points import MIRROR, POINT_COUNT
 from ..models.resample import reduce_picture
@@ -132,11 +133,26 @@ def build_squares(
     return Squares(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths))
 
 
+def opening_changes(points: Tensor, region: Region) -> Tensor:
+    """By how much lips or lids are further apart or closer in the driving than in the key picture, in half sides of the
+    square, from points [N, 2, K, 2]: [N]."""
+    apart = []
+    for at in points.unbind(1):
+        placed = region_frame(at, region).to_square(pick(at, region.points))
+        apart.append(placed[:, region.gap[1], 1] - placed[:, region.gap[0], 1])
+    return (apart[1] - apart[0]).abs()
+
+
 class SquareSampler:
-    """Draws squares of mouths and of eyes, mirrored, and darker or lighter, at random."""
+    """Draws squares of mouths and of eyes, mirrored, and darker or lighter, at random.
+
+    Those that open or close are drawn more often: in most pairs there is nothing to paint.
+    """
 
     def __init__(self, squares: Squares, device: torch.device) -> None:
         self.squares, self.device = squares, device
+        changes = [opening_changes(torch.from_numpy(np.array(squares.points)), region) for region in REGIONS]
+        self.weights = [0.3 * change.mean() + change for change in changes]
         self.generator = torch.Generator()
 
     def draw(self, count: int) -> dict[int, SquareBatch]:
@@ -148,7 +164,7 @@ class SquareSampler:
         }
 
     def _draw(self, place: int, count: int, g: torch.Generator) -> SquareBatch:
-        rows = torch.randint(0, len(self.squares.squares), (count,), generator=g).tolist()
+        rows = torch.multinomial(self.weights[place], count, replacement=True, generator=g).tolist()
         cuts = np.stack([self.squares.squares[row, :, place] for row in rows])
         points = torch.from_numpy(np.stack([self.squares.points[row] for row in rows])).to(self.device)
         cuts = torch.from_numpy(cuts).to(self.device).permute(1, 0, 4, 2, 3).float() / 255

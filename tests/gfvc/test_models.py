@@ -93,12 +93,12 @@ def test_costs_are_within_the_budget(family):
 
 
 @families
-def test_complexity_grows_with_the_picture_except_for_the_analysis(family):
+def test_only_the_restoration_grows_with_the_picture(family):
+    """All other networks see squares of one size."""
     small, large = (untrained_cost(family, size) for size in (256, 512))
     assert large["analyse_gmac"] == pytest.approx(small["analyse_gmac"], rel=0.02)
-    # But for the person's mask, which is found at one size.
-    assert 3.5 * small["prepare_gmac"] < large["prepare_gmac"] < 4 * small["prepare_gmac"]
-    assert large["generate_gmac"] > 2.4 * small["generate_gmac"]
+    assert 2.5 * small["prepare_gmac"] < large["prepare_gmac"] < 4 * small["prepare_gmac"]
+    assert large["generate_gmac"] == pytest.approx(small["generate_gmac"], rel=0.02)
 
 
 def test_cards_state_what_the_weights_are():
