@@ -126,19 +126,17 @@ def missing(name: str) -> str | None:
     return None
 
 
-def describe(name: str, qp: int) -> str:
+def describe(anchor: Anchor, qp: int) -> str:
     """The settings of a point in one line."""
-    anchor = ANCHORS[name]
     options = " ".join(f"-{key} {value}" for key, value in anchor.options.items())
     return f"{anchor.encoder} {options} -{anchor.parameter_option} {anchor.parameters.format(qp=qp)}"
 
 
-def encode(name: str, pictures: Iterable[np.ndarray], info: VideoInfo, qp: int, *, half_size: bool) -> bytes:
+def encode(anchor: Anchor, pictures: Iterable[np.ndarray], info: VideoInfo, qp: int, *, half_size: bool) -> bytes:
     """The file of an anchor at a quantiser, of uint8 [H, W, 3] RGB pictures; the sides must be even at full size.
 
     Raises GfvcError if the encoder fails.
     """
-    anchor = ANCHORS[name]
     size = (half(info.width), half(info.height)) if half_size else (info.width, info.height)
     if size[0] % 2 or size[1] % 2:
         raise GfvcError(f"pictures of {size[0]}x{size[1]}: 4:2:0 has even sizes only; crop the clip by a row or column")
@@ -150,7 +148,7 @@ def encode(name: str, pictures: Iterable[np.ndarray], info: VideoInfo, qp: int, 
         else:
             data = _encode(anchor, frames, size, rate, qp)
     except av.FFmpegError as error:
-        raise GfvcError(f"{describe(name, qp)}: {error.strerror}") from None
+        raise GfvcError(f"{describe(anchor, qp)}: {error.strerror}") from None
     return _bare(anchor, data)
 
 
@@ -204,12 +202,12 @@ def _bare(anchor: Anchor, data: bytes) -> bytes:
     return join_annex_b(unit for unit in split_annex_b(data) if nal_type(anchor.codec, unit) not in anchor.dropped)
 
 
-def decode(name: str, data: bytes, info: VideoInfo) -> Iterator[np.ndarray]:
+def decode(anchor: Anchor, data: bytes, info: VideoInfo) -> Iterator[np.ndarray]:
     """The pictures of an anchor's file at the size of ``info``: uint8 [H, W, 3] RGB.
 
     Raises GfvcError if it cannot be decoded.
     """
-    anchor, size = ANCHORS[name], (info.width, info.height)
+    size = info.width, info.height
     try:
         for frame in _frames(anchor, data):
             yield to_picture(frame, size, info.colour)
