@@ -12,13 +12,16 @@ quantisers are those of the default conditions.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 
@@ -70,17 +73,33 @@ def quality(originals: list[np.ndarray], decoded: list[np.ndarray]) -> dict[str,
     return means | {"ms-ssim-y": -10 * float(np.log10(1 - means["ms-ssim-y"]))}
 
 
+@contextlib.contextmanager
+def _refusals(anchor: anchors.Anchor) -> Iterator[None]:
+    """Raises GfvcError at the end if FFmpeg did not take a setting: it warns and goes on without it."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.WARNING)
+    try:
+        with av.logging.Capture() as messages:
+            yield
+    finally:
+        av.logging.set_level(level)
+    refused = [text.strip() for _, name, text in messages if name == anchor.encoder]
+    if refused:
+        raise GfvcError(f"{anchor.encoder}: {refused[0]}")
+
+
 def curves(
     anchor: anchors.Anchor, originals: list[np.ndarray], info: VideoInfo, qps: list[int], *, half_size: bool
 ) -> dict[str, Curve]:
     """Metric -> envelope of an anchor's points on the pictures of one clip.
 
-    Raises GfvcError if the encoder or decoder fails.
+    Raises GfvcError if the encoder or decoder fails, or the encoder does not know a setting.
     """
     seconds = float(len(originals) * info.picture_ticks * Fraction(info.time_base))
     samples: dict[str, list[Sample]] = {name: [] for name in METRICS}
     for qp in qps:
-        data = anchors.encode(anchor, originals, info, qp, half_size=half_size)
+        with _refusals(anchor):
+            data = anchors.encode(anchor, originals, info, qp, half_size=half_size)
         found = quality(originals, list(anchors.decode(anchor, data, info)))
         for name in METRICS:
             samples[name].append(Sample(len(data) * 8 / 1000 / seconds, found[name]))

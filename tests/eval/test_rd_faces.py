@@ -1,4 +1,4 @@
-"""Landmark distance and identity: real detector and library; networks whose answer is known stand for the large ones."""
+"""Landmark distance and identity: real detector and library, networks whose answer is known for the large ones."""
 
 from __future__ import annotations
 
