@@ -67,7 +67,7 @@ ANCHORS: dict[str, Anchor] = {
         {"preset": "veryslow", "tune": "psnr"},
         "x264-params",
         # On the scale of 10 bit: 12 more than the same quantiser at 8 bit.
-        "qp={qp}:ipratio=2:ref=1:weightp=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:scenecut=0:keyint=infinite:"
+        "qp={qp}:ipratio=2.5:ref=1:weightp=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:scenecut=0:keyint=infinite:"
         "threads=1:sliced-threads=0",
         (6, 9),
     ),
@@ -80,7 +80,7 @@ ANCHORS: dict[str, Anchor] = {
         "yuv420p",
         {"preset": "veryslow", "tune": "psnr"},
         "x265-params",
-        "qp={qp}:ipratio=2:ref=1:weightp=0:sao=0:bframes=0:rc-lookahead=0:cutree=0:scenecut=0:keyint=-1:repeat-headers=1:info=0:hrd=0:aud=0:"
+        "qp={qp}:ipratio=2:ref=1:weightp=0:sao=0:log2-max-poc-lsb=4:bframes=0:rc-lookahead=0:cutree=0:scenecut=0:keyint=-1:repeat-headers=1:info=0:hrd=0:aud=0:"
         "vui-timing-info=0:pools=none:frame-threads=1:log-level=none",
         (35, 39, 40),
     ),
