@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gfvc.errors import GfvcError
+from gfvc.errors import GfvcError, MissingPackageError
 
 from .weights import as_torch_hub, find
 
@@ -48,7 +48,7 @@ class FaceDetector:
     def __init__(self, kind: str = "blazeface", weights_dir: Path | None = None, threshold: float = 0.5) -> None:
         """weights_dir: folder of the weights, None for the cache; threshold: lowest score of a face.
 
-        Raises GfvcError if face-alignment is not installed, WeightsMissingError if the weights are not there.
+        Raises MissingPackageError if face-alignment is not installed, WeightsMissingError if the weights are not there.
         """
         if kind not in DETECTORS:
             raise GfvcError(f"--detector {kind}: one of {', '.join(DETECTORS)} expected")
@@ -56,7 +56,7 @@ class FaceDetector:
         try:
             module = __import__(f"face_alignment.detection.{name}", fromlist=["FaceDetector"])
         except ModuleNotFoundError as error:
-            raise GfvcError(
+            raise MissingPackageError(
                 f"face detector {kind}: {error.name} is not installed: pip install gfvc[datasets]"
             ) from None
         self.threshold = threshold

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -31,22 +31,26 @@ from gfvc.files import replacing
 from gfvc.video import VideoReader, open_writer
 
 from . import manifest
+from .boxes import MODES, metadata_boxes
 from .clips import ClipError
-from .faces import DETECTORS, FaceDetector
+from .faces import DETECTORS, Box, FaceDetector
 from .sources import LAYOUTS, Source, list_sources
 from .tracking import Look, Window, follow, windows
 
 # Mean luma change at 64x64 above which two pictures are of different shots; as the encoder's rule for scene cuts.
 SHOT_CUT = 0.16
+# Picture number and uint8 [H, W, 3] RGB -> faces, the largest first.
+Search = Callable[[int, np.ndarray], list[Box]]
 
 
 @dataclass(frozen=True)
 class Options:
-    """size: side of the clips; looks_per_s: how often faces are searched; margin: added around the face, in faces;
-    roam: how far the crop may grow with the head; min_face_px, min_sharpness, max_missing, min_s, max_s: filters; crf:
-    of the clips' H.264."""
+    """size: side of the clips; boxes: what those of the metadata are for, one of `MODES`; looks_per_s: how often faces
+    are searched; margin: added around the face, in faces; roam: how far the crop may grow with the head; min_face_px,
+    min_sharpness, max_missing, min_s, max_s: filters; crf: of the clips' H.264."""
 
     size: int = 256
+    boxes: str = "ignore"
     detector: str = "blazeface"
     weights_dir: Path | None = None
     looks_per_s: float = 6.0
@@ -77,7 +81,7 @@ def sharpness(rgb: np.ndarray) -> float:
     return float(laplacian.var())
 
 
-def find_shots(path: Path, detector: FaceDetector, looks_per_s: float) -> Iterator[tuple[list[Look], int]]:
+def find_shots(path: Path, search: Search, looks_per_s: float) -> Iterator[tuple[list[Look], int]]:
     """(looks, last picture) of each shot of a video: faces searched in every so many pictures and in its last one."""
     with VideoReader(path) as video:
         rate = 1 / (video.info.time_base * video.info.picture_ticks)
@@ -87,29 +91,40 @@ def find_shots(path: Path, detector: FaceDetector, looks_per_s: float) -> Iterat
         for number, picture in enumerate(video):
             small = small_luma(picture.rgb)
             if before is not None and float(np.abs(small - before).mean()) > SHOT_CUT:
-                yield [*looks, *_last(detector, looks, previous, number - 1)], number - 1
+                yield [*looks, *_last(search, looks, previous, number - 1)], number - 1
                 looks = []
             if not looks or number - looks[-1].picture >= step:
-                looks.append(Look(number, detector.detect(picture.rgb)))
+                looks.append(Look(number, search(number, picture.rgb)))
             before, previous = small, picture.rgb
-        yield [*looks, *_last(detector, looks, previous, number)], number
+        yield [*looks, *_last(search, looks, previous, number)], number
 
 
-def _last(detector: FaceDetector, looks: list[Look], rgb: np.ndarray, number: int) -> list[Look]:
-    return [] if looks[-1].picture == number else [Look(number, detector.detect(rgb))]
+def _last(search: Search, looks: list[Look], rgb: np.ndarray, number: int) -> list[Look]:
+    return [] if looks[-1].picture == number else [Look(number, search(number, rgb))]
 
 
-def choose(path: Path, options: Options, detector: FaceDetector) -> tuple[list[Window], list[str]]:
-    """(windows of a video that pass the filters, why others do not)."""
-    with VideoReader(path) as video:
+def choose(source: Source, options: Options, detector: FaceDetector | None) -> tuple[list[Window], list[str]]:
+    """(windows of a video that pass the filters, why others do not); detector: None if the metadata's boxes are used.
+
+    Raises GfvcError or ClipError if those are wanted and not to be had.
+    """
+    with VideoReader(source.path) as video:
         info = video.info
+    known = metadata_boxes(source, info, options.boxes)
+
+    def search(number: int, rgb: np.ndarray) -> list[Box]:
+        return known.at(number) if detector is None else detector.detect(rgb)
+
     rate = float(1 / (info.time_base * info.picture_ticks))
     good, reasons = [], []
-    for looks, _ in find_shots(path, detector, options.looks_per_s):
+    for looks, _ in find_shots(source.path, search, options.looks_per_s):
         tracks = follow(looks)
         if not tracks:
             reasons.append("no face")
         for track in tracks:
+            if known is not None and not known.confirms(track):
+                reasons.append("not the face of the metadata's boxes")
+                continue
             longest = max(2, int(options.max_s * rate))
             for window in windows(
                 track,
@@ -190,9 +205,9 @@ def prepare_one(source: Source, out: Path, options: Options) -> dict[str, Any]:
     Raises what reading raises.
     """
     kind = (options.detector, options.weights_dir)
-    if kind not in _detectors:
+    if options.boxes != "use" and kind not in _detectors:
         _detectors[kind] = FaceDetector(*kind)
-    good, reasons = choose(source.path, options, _detectors[kind])
+    good, reasons = choose(source, options, None if options.boxes == "use" else _detectors[kind])
     rows = []
     for number, window in enumerate(good):
         target = out / "clips" / f"{source.name}-{number:03}.mp4"
@@ -232,7 +247,7 @@ def _work(source: Source, out: Path, options: Options) -> dict[str, Any]:
     record = _record(out, source, options)
     try:
         found = prepare_one(source, out, options)
-    except GfvcError as error:
+    except (ClipError, GfvcError) as error:
         found = {"rows": [], "reasons": [str(error)]}
     with replacing(record, force=True) as partial:
         partial.write_text(json.dumps(found))
@@ -246,7 +261,8 @@ def prepare(
 
     Raises GfvcError if the detector cannot be loaded.
     """
-    FaceDetector(options.detector, options.weights_dir)
+    if options.boxes != "use":
+        FaceDetector(options.detector, options.weights_dir)
     (out / "records").mkdir(parents=True, exist_ok=True)
     todo = [source for source in sources if not _record(out, source, options).exists()]
     with tqdm(total=len(sources), initial=len(sources) - len(todo), unit=" videos", disable=quiet) as bar:
@@ -274,6 +290,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("out", type=Path, help="folder for clips and manifest")
     parser.add_argument("--layout", choices=LAYOUTS, default="auto", help="how SOURCE is laid out")
     parser.add_argument("--size", type=int, choices=(256, 512), default=defaults.size, help="side of the clips")
+    parser.add_argument(
+        "--boxes",
+        choices=MODES,
+        default=defaults.boxes,
+        help="those of VoxCeleb's txt files, if the videos are not cropped yet: verify which face is meant, or use "
+        "them, without a detector",
+    )
     parser.add_argument("--detector", choices=DETECTORS, default=defaults.detector, help="of face-alignment")
     parser.add_argument("--weights-dir", type=Path, help="folder of the detector's weights; else they are fetched")
     for name, text in (

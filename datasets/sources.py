@@ -3,8 +3,8 @@
 VoxCeleb1 and 2 keep one file an utterance, `mp4/idXXXXX/VIDEO/NNNNN.mp4`, already cut around a face, and beside it
 `txt/idXXXXX/VIDEO/NNNNN.txt` (dev and test sets may each have a folder above): identity, YouTube reference, and a row
 `FRAME X Y W H` for each picture at 25 pictures/s of the original YouTube video: pixels in VoxCeleb1, fractions in
-VoxCeleb2. The boxes are those of that video, not of the utterance's file, so they say where it comes from and do not
-replace the search for the face.
+VoxCeleb2. The boxes are those of that video: `datasets.boxes` tells them to who has it
+uncropped. On the utterances as published, which are cropped, they do not fit and the face has to be searched.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from .clips import ClipError, list_clips
 
@@ -26,7 +27,7 @@ class Source:
     """A video to be prepared.
 
     path; name: its place below the folder, without suffix; identity; reference, t0, t1: the original video's name and
-    the span in it in seconds, box: the mean face box there (x, y, w, h in the metadata's unit); empty where unknown.
+    the span in it in seconds, metadata: the file that told them; empty where unknown.
     """
 
     path: Path
@@ -35,16 +36,34 @@ class Source:
     reference: str = ""
     t0: float | None = None
     t1: float | None = None
-    box: tuple[float, float, float, float] | None = None
+    metadata: Path | None = None
 
 
-def read_metadata(path: Path) -> dict[str, object]:
-    """Identity, reference, t0, t1 and mean box of a VoxCeleb metadata file.
+class Metadata(NamedTuple):
+    """A VoxCeleb metadata file: identity and reference (empty where not named), and rows (frame, x, y, w, h)."""
+
+    identity: str
+    reference: str
+    rows: list[tuple[float, ...]]
+
+    @property
+    def t0(self) -> float:
+        """Seconds."""
+        return self.rows[0][0] / METADATA_FPS
+
+    @property
+    def t1(self) -> float:
+        """Seconds; the end of the last picture."""
+        return (self.rows[-1][0] + 1) / METADATA_FPS
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Read a VoxCeleb metadata file.
 
     Raises ClipError if it has no rows, or a row is not five numbers.
     """
     fields: dict[str, str] = {}
-    rows: list[list[float]] = []
+    rows: list[tuple[float, ...]] = []
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         name, colon, value = line.partition(":")
         words = line.split()
@@ -52,21 +71,14 @@ def read_metadata(path: Path) -> dict[str, object]:
             fields[name.strip().lower()] = value.strip()
         elif words and words[0].lower() != "frame":
             try:
-                rows.append([float(word) for word in words])
+                rows.append(tuple(float(word) for word in words))
             except ValueError:
-                rows.append([])
+                rows.append(())
             if len(rows[-1]) != 5:
                 raise ClipError(f"{path}: line {number} is {line!r}, FRAME X Y W H expected")
     if not rows:
         raise ClipError(f"{path}: no rows FRAME X Y W H")
-    boxes = list(zip(*(row[1:] for row in rows), strict=True))
-    return {
-        "identity": fields.get("identity", ""),
-        "reference": fields.get("reference", ""),
-        "t0": rows[0][0] / METADATA_FPS,
-        "t1": (rows[-1][0] + 1) / METADATA_FPS,
-        "box": tuple(round(sum(values) / len(rows), 4) for values in boxes),
-    }
+    return Metadata(fields.get("identity", ""), fields.get("reference", ""), rows)
 
 
 def _metadata_path(path: Path, parts: tuple[str, ...]) -> Path | None:
@@ -91,11 +103,11 @@ def _voxceleb(folder: Path, path: Path) -> Source | None:
     return Source(
         path,
         name,
-        str(found["identity"] or parts[-3]),
-        str(found["reference"] or parts[-2]),
-        found["t0"],
-        found["t1"],
-        found["box"],
+        found.identity or parts[-3],
+        found.reference or parts[-2],
+        found.t0,
+        found.t1,
+        metadata,
     )
 
 

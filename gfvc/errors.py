@@ -20,3 +20,7 @@ class KeyCodecError(GfvcError):
 
 class ModelError(GfvcError):
     """A family or weights that are not here, or weights that are not what their name says."""
+
+
+class MissingPackageError(GfvcError):
+    """A package of an extra that is not installed; the message says how to get it."""

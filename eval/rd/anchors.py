@@ -67,7 +67,7 @@ ANCHORS: dict[str, Anchor] = {
         {"preset": "veryslow", "tune": "psnr"},
         "x264-params",
         # On the scale of 10 bit: 12 more than the same quantiser at 8 bit.
-        "qp={qp}:ipratio=2:ref=1:weightp=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:scenecut=0:keyint=infinite:"
+        "qp={qp}:ipratio=2.5:ref=1:weightp=0:bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:scenecut=0:keyint=infinite:"
         "threads=1:sliced-threads=0",
         (6, 9),
     ),
@@ -80,7 +80,7 @@ ANCHORS: dict[str, Anchor] = {
         "yuv420p",
         {"preset": "veryslow", "tune": "psnr"},
         "x265-params",
-        "qp={qp}:ipratio=2:ref=1:weightp=0:sao=0:bframes=0:rc-lookahead=0:cutree=0:scenecut=0:keyint=-1:repeat-headers=1:info=0:hrd=0:aud=0:"
+        "qp={qp}:ipratio=2:ref=1:weightp=0:sao=0:log2-max-poc-lsb=4:bframes=0:rc-lookahead=0:cutree=0:scenecut=0:keyint=-1:repeat-headers=1:info=0:hrd=0:aud=0:"
         "vui-timing-info=0:pools=none:frame-threads=1:log-level=none",
         (35, 39, 40),
     ),
@@ -126,19 +126,17 @@ def missing(name: str) -> str | None:
     return None
 
 
-def describe(name: str, qp: int) -> str:
+def describe(anchor: Anchor, qp: int) -> str:
     """The settings of a point in one line."""
-    anchor = ANCHORS[name]
     options = " ".join(f"-{key} {value}" for key, value in anchor.options.items())
     return f"{anchor.encoder} {options} -{anchor.parameter_option} {anchor.parameters.format(qp=qp)}"
 
 
-def encode(name: str, pictures: Iterable[np.ndarray], info: VideoInfo, qp: int, *, half_size: bool) -> bytes:
+def encode(anchor: Anchor, pictures: Iterable[np.ndarray], info: VideoInfo, qp: int, *, half_size: bool) -> bytes:
     """The file of an anchor at a quantiser, of uint8 [H, W, 3] RGB pictures; the sides must be even at full size.
 
     Raises GfvcError if the encoder fails.
     """
-    anchor = ANCHORS[name]
     size = (half(info.width), half(info.height)) if half_size else (info.width, info.height)
     if size[0] % 2 or size[1] % 2:
         raise GfvcError(f"pictures of {size[0]}x{size[1]}: 4:2:0 has even sizes only; crop the clip by a row or column")
@@ -150,7 +148,7 @@ def encode(name: str, pictures: Iterable[np.ndarray], info: VideoInfo, qp: int, 
         else:
             data = _encode(anchor, frames, size, rate, qp)
     except av.FFmpegError as error:
-        raise GfvcError(f"{describe(name, qp)}: {error.strerror}") from None
+        raise GfvcError(f"{describe(anchor, qp)}: {error.strerror}") from None
     return _bare(anchor, data)
 
 
@@ -204,12 +202,12 @@ def _bare(anchor: Anchor, data: bytes) -> bytes:
     return join_annex_b(unit for unit in split_annex_b(data) if nal_type(anchor.codec, unit) not in anchor.dropped)
 
 
-def decode(name: str, data: bytes, info: VideoInfo) -> Iterator[np.ndarray]:
+def decode(anchor: Anchor, data: bytes, info: VideoInfo) -> Iterator[np.ndarray]:
     """The pictures of an anchor's file at the size of ``info``: uint8 [H, W, 3] RGB.
 
     Raises GfvcError if it cannot be decoded.
     """
-    anchor, size = ANCHORS[name], (info.width, info.height)
+    size = info.width, info.height
     try:
         for frame in _frames(anchor, data):
             yield to_picture(frame, size, info.colour)

@@ -69,7 +69,7 @@ class Cache:
             model = hashlib.sha256(weights_path(DEFAULTS[point.codec]).read_bytes()).hexdigest()
             made_by = [sources(_CODEC_SOURCES), model, version("torch")]
         else:
-            made_by = [sources(_ANCHOR_SOURCES), anchors.describe(point.codec, point.qp)]
+            made_by = [sources(_ANCHOR_SOURCES), anchors.describe(anchors.ANCHORS[point.codec], point.qp)]
         return self.folder / digest([clip_sha256, frames, point.as_dict(), made_by, _ffmpeg()])
 
     @functools.cache  # noqa: B019 - one cache object a run

@@ -21,7 +21,7 @@ from datasets import manifest, weights
 from datasets.clips import ClipError, list_clips
 from gfvc.cli import OneLineParser
 from gfvc.commands.common import whole_number
-from gfvc.errors import GfvcError
+from gfvc.errors import GfvcError, MissingPackageError
 from gfvc.models.families import FAMILIES
 from gfvc.version import __version__
 
@@ -95,7 +95,7 @@ def usable_metrics(
             for file in METRICS[name].files:
                 weights.find(file, weights_dir, fetch=fetch)
             build(name, weights_dir)
-        except weights.WeightsMissingError as error:
+        except (weights.WeightsMissingError, MissingPackageError) as error:
             absent[name] = str(error)
         else:
             able.append(name)

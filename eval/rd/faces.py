@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from datasets.faces import Box, FaceDetector
 from datasets.weights import as_torch_hub
-from gfvc.errors import GfvcError
+from gfvc.errors import GfvcError, MissingPackageError
 
 from .metrics import Pair
 
@@ -65,7 +65,7 @@ def landmark_distance(files: list[Path]) -> Pair:
                 face_detector_kwargs={"path_to_detector": str(files[1]), "path_to_anchor": str(files[2])},
             )
     except ModuleNotFoundError:
-        raise GfvcError("face-alignment is not installed: pip install gfvc[datasets]") from None
+        raise MissingPackageError("face-alignment is not installed: pip install gfvc[datasets]") from None
     except (RuntimeError, KeyError, OSError) as error:
         raise GfvcError(f"{files[0]}: not the weights expected: {str(error).splitlines()[0]}") from None
 

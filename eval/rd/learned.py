@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from datasets.weights import as_torch_hub
-from gfvc.errors import GfvcError
+from gfvc.errors import GfvcError, MissingPackageError
 
 from .metrics import Pair
 
@@ -23,7 +23,7 @@ def _installed(package: str):
     try:
         return __import__(package)
     except ModuleNotFoundError:
-        raise GfvcError(f"{package} is not installed: pip install gfvc[eval]") from None
+        raise MissingPackageError(f"{package} is not installed: pip install gfvc[eval]") from None
 
 
 def dists(files: list[Path]) -> Pair:

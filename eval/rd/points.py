@@ -55,7 +55,7 @@ class Point:
                 f"--quantiser {self.quantiser} --key-refresh {self.key_refresh}"
             )
         size = "half size, Lanczos both ways: " if self.half_size else ""
-        return size + anchors.describe(self.codec, self.qp)
+        return size + anchors.describe(anchors.ANCHORS[self.codec], self.qp)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -84,9 +84,9 @@ def test_metadata_of_voxceleb(tmp_path):
     path = tmp_path / "00001.txt"
     path.write_text(METADATA)
     found = read_metadata(path)
-    assert (found["identity"], found["reference"]) == ("id00017", "5MkXgwdrmJw")
-    assert (found["t0"], found["t1"]) == (10.0, 253 / 25)
-    assert found["box"] == pytest.approx((0.32, 0.12, 0.2, 0.4))
+    assert (found.identity, found.reference) == ("id00017", "5MkXgwdrmJw")
+    assert (found.t0, found.t1) == (10.0, 253 / 25)
+    assert found.rows[1] == (251, 0.32, 0.12, 0.2, 0.4)
 
 
 @pytest.mark.parametrize("text", ["", "Identity : id00017\n", METADATA + "000253 \t0.1\n", METADATA + "a b c d e\n"])
@@ -224,6 +224,62 @@ def test_filters_say_why(tmp_path, painted, faces, options, reason):
     assert rows_of(tmp_path / "out" / "manifest.csv") == []
     assert any(reason in row["reason"] for row in rows_of(tmp_path / "out" / "skipped.csv"))
     assert not list((tmp_path / "out").rglob("*.mp4"))
+
+
+def utterance(folder, box, frames=26, size=(320, 240)):
+    """A video in VoxCeleb's layout with two faces, and metadata that moves ``box`` (x, y, side) right by a pixel a
+    picture; fractions if it is given so."""
+    clip = folder / "mp4" / "id00017" / "5MkXgwdrmJw" / "00001.mp4"
+    text = folder / "txt" / "id00017" / "5MkXgwdrmJw" / "00001.txt"
+    for path in (clip, text):
+        path.parent.mkdir(parents=True)
+    write_clip(clip, [scene([(90, 120, 90), (240, 100, 84)], seed=n) for n in range(frames)])
+    x, y, side = box
+    step = 1 if side > 1 else 1 / size[0]
+    height = side if side > 1 else side * size[0] / size[1]
+    rows = "".join(f"{250 + n:06} \t{x + n * step} \t{y} \t{side} \t{height}\n" for n in range(frames))
+    text.write_text(METADATA[: METADATA.index("000250")] + rows)
+
+
+@pytest.mark.parametrize("box", [(185, 50, 100), (185 / 320, 50 / 240, 100 / 320)], ids=["pixels", "fractions"])
+def test_boxes_of_the_metadata_can_take_the_detectors_place(tmp_path, monkeypatch, box):
+    """Nothing is searched; the crop holds the box on all its way, pixels of VoxCeleb1 or fractions of VoxCeleb2."""
+
+    def refuse(*_):
+        raise AssertionError("a detector was made")
+
+    monkeypatch.setattr(prepare, "FaceDetector", refuse)
+    utterance(tmp_path / "in", box)
+    assert run(tmp_path / "in", tmp_path / "out", "--min-s", "0.5", "--boxes", "use", "--margin", "0.1") == 0
+    (row,) = rows_of(tmp_path / "out" / "manifest.csv")
+    assert row["frames"] == "26"
+    assert float(row["source_face_px"]) == pytest.approx(100, abs=0.2)
+    left, top, right, bottom = map(int, row["crop_box"].split())
+    assert (left + right) / 2 == pytest.approx(185 + 12.5 + 50, abs=2)
+    assert (top + bottom) / 2 == pytest.approx(100, abs=2)
+    assert right - left == pytest.approx(25 + 120, abs=2)
+
+
+def test_boxes_of_the_metadata_tell_which_face_is_meant(tmp_path, painted):
+    utterance(tmp_path / "in", (195, 55, 90))
+    options = ("--min-s", "0.5", "--margin", "0.1")
+    assert run(tmp_path / "in", tmp_path / "all", *options) == 0
+    assert len(rows_of(tmp_path / "all" / "manifest.csv")) == 2
+    assert run(tmp_path / "in", tmp_path / "out", *options, "--boxes", "verify") == 0
+    (row,) = rows_of(tmp_path / "out" / "manifest.csv")
+    assert float(row["source_face_px"]) == pytest.approx(84, abs=2)
+    (skipped,) = rows_of(tmp_path / "out" / "skipped.csv")
+    assert skipped["reason"] == "not the face of the metadata's boxes"
+
+
+def test_boxes_that_do_not_fit_are_a_reason(tmp_path, painted):
+    utterance(tmp_path / "in", (700, 300, 200))
+    options = ("--min-s", "0.5", "--boxes", "use")
+    assert run(tmp_path / "in", tmp_path / "out", *options) == 2
+    assert "26 of 26 boxes lie outside pictures of 320x240" in rows_of(tmp_path / "out" / "skipped.csv")[0]["reason"]
+    next((tmp_path / "in").rglob("*.txt")).unlink()
+    assert run(tmp_path / "in", tmp_path / "bare", *options) == 2
+    assert "no txt file with boxes" in rows_of(tmp_path / "bare" / "skipped.csv")[0]["reason"]
 
 
 def test_unreadable_files_are_listed_and_the_rest_goes_on_once(tmp_path, painted, monkeypatch):

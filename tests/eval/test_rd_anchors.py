@@ -39,7 +39,7 @@ def coded(request, pictures, info):
     name = request.param
     top = anchors.ANCHORS[name].max_qp
     return name, *(
-        anchors.encode(name, pictures, info, qp, half_size=small)
+        anchors.encode(anchors.ANCHORS[name], pictures, info, qp, half_size=small)
         for qp, small in ((top, False), (top, True), (top - 15, False))
     )
 
@@ -50,7 +50,7 @@ def error(pictures, decoded):
 
 def test_decoded_pictures_are_those_that_went_in(coded, pictures, info):
     name, coarse, small, fine = coded
-    decoded = [list(anchors.decode(name, data, info)) for data in (coarse, small, fine)]
+    decoded = [list(anchors.decode(anchors.ANCHORS[name], data, info)) for data in (coarse, small, fine)]
     assert all(picture.shape == (128, 128, 3) for clip in decoded for picture in clip)
     assert len(fine) > len(coarse) > len(small)
     assert error(pictures, decoded[2]) < error(pictures, decoded[0]) < 1500
@@ -60,7 +60,7 @@ def test_decoded_pictures_are_those_that_went_in(coded, pictures, info):
 def test_no_picture_depends_on_a_later_one(coded, pictures, info):
     """What the encoder writes for the first pictures stays the same, whatever follows."""
     name, coarse, _, _ = coded
-    shorter = anchors.encode(name, pictures[:3], info, anchors.ANCHORS[name].max_qp, half_size=False)
+    shorter = anchors.encode(anchors.ANCHORS[name], pictures[:3], info, anchors.ANCHORS[name].max_qp, half_size=False)
     assert len(shorter) > 50
     assert coarse.startswith(shorter)
 
@@ -80,7 +80,7 @@ def test_nothing_is_wasted_on_headers(coded):
 
 @pytest.mark.parametrize("name", [name for name in HERE if name != "svtav1"])
 def test_any_player_reads_the_file(name, pictures, info):
-    data = anchors.encode(name, pictures, info, 40, half_size=False)
+    data = anchors.encode(anchors.ANCHORS[name], pictures, info, 40, half_size=False)
     with av.open(io.BytesIO(data)) as container:
         assert sum(1 for _ in container.decode(video=0)) == COUNT
 
@@ -88,7 +88,7 @@ def test_any_player_reads_the_file(name, pictures, info):
 def test_svtav1_goes_below_its_usual_range(pictures, info):
     if "svtav1" not in HERE:
         pytest.skip("this FFmpeg build has no libsvtav1")
-    sizes = [len(anchors.encode("svtav1", pictures, info, qp, half_size=False)) for qp in (63, 66, 70)]
+    sizes = [len(anchors.encode(anchors.ANCHORS["svtav1"], pictures, info, qp, half_size=False)) for qp in (63, 66, 70)]
     assert sizes[0] > sizes[1] > sizes[2]
 
 
@@ -99,7 +99,7 @@ def test_half_sizes_are_even():
 def test_odd_sizes_are_an_error_that_says_what_to_do(pictures, info):
     odd = info.__class__(127, 128, info.time_base, info.picture_ticks, info.colour)
     with pytest.raises(GfvcError, match="127x128.*even"):
-        anchors.encode("x264", [picture[:, :127] for picture in pictures], odd, 40, half_size=False)
+        anchors.encode(anchors.ANCHORS["x264"], [picture[:, :127] for picture in pictures], odd, 40, half_size=False)
 
 
 def test_vvencapp_is_found_on_the_path(tmp_path, monkeypatch, pictures, info):
@@ -121,7 +121,7 @@ def test_vvencapp_is_found_on_the_path(tmp_path, monkeypatch, pictures, info):
     )
     program.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda name: str(program))
-    data = anchors.encode("vvenc", pictures, info, 42, half_size=True)
+    data = anchors.encode(anchors.ANCHORS["vvenc"], pictures, info, 42, half_size=True)
     units = [nal_type("vvc", unit) for unit in split_annex_b(data)]
     assert units
     assert not set(units) & set(anchors.ANCHORS["vvenc"].dropped)
@@ -140,4 +140,4 @@ def test_a_failing_vvencapp_is_reported(tmp_path, monkeypatch, pictures, info):
     monkeypatch.setattr(shutil, "which", lambda name: str(program))
     monkeypatch.setattr(anchors, "_has_encoder", lambda name: False)
     with pytest.raises(GfvcError, match="exit code 3: no such preset"):
-        anchors.encode("vvenc", pictures, info, 42, half_size=False)
+        anchors.encode(anchors.ANCHORS["vvenc"], pictures, info, 42, half_size=False)

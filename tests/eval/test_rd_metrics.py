@@ -7,6 +7,7 @@ import math
 import numpy as np
 import piq
 import pytest
+import pytorch_msssim
 import torch
 
 from bitstream import Colour
@@ -63,6 +64,28 @@ def test_metrics_of_piq(name, function, rel, pictures):
         pairs, peak = (stack / 255 for stack in tensors(pictures)), 1.0
     by_hand = [float(function(a[None], b[None], data_range=peak)) for a, b in zip(*pairs, strict=True)]
     assert measured(name, pictures) == pytest.approx(by_hand, rel=rel)
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("ms-ssim-rgb", pytorch_msssim.ms_ssim),
+        ("ssim-y", pytorch_msssim.ssim),
+        ("haarpsi-rgb", piq.haarpsi),
+        ("gmsd-y", piq.gmsd),
+    ],
+)
+def test_odd_sizes_are_padded_as_in_the_library(name, function, pictures):
+    """On which pytorch-msssim and piq differ."""
+    odd = [stack[:2, :179, :184] for stack in pictures]
+    pairs = map(grey, odd) if name.endswith("-y") else tensors(odd)
+    by_hand = [float(function(a[None], b[None], data_range=255)) for a, b in zip(*pairs, strict=True)]
+    assert measured(name, odd) == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_pictures_too_small_for_a_metric_are_an_error(pictures):
+    with pytest.raises(GfvcError, match="160x192.*above 160"):
+        measured("ms-ssim-y", [stack[:, :, :160] for stack in pictures])
 
 
 def decibel(error):
