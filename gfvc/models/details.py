@@ -26,6 +26,8 @@ _BUMP, _SOFT = 0.12, 0.05
 # Share of a square's half side over which it fades out.
 _EDGE = 0.25
 _SEEN = 12
+# Of the fill behind the person, in samples of 128.
+_FADE = 2
 
 
 def cut(pictures: Tensor, frame: Frame) -> Tensor:
@@ -161,7 +163,7 @@ class DetailedSynthesis(PortraitSynthesis):
     """
 
     def __init__(self) -> None:
-        super().__init__(inner_size=SOURCE_SIZE)
+        super().__init__(inner_size=SOURCE_SIZE, fade=_FADE)
         self.details = Details()
 
     def prepare_restored(self, picture: Tensor, points: Tensor) -> DetailedState:

@@ -54,8 +54,10 @@ class PersonNetwork(nn.Module):
     The place of the person is filled smoothly from around, and the fill is corrected by a network that may know better.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fade: int = 0) -> None:
+        """fade: samples of 128 over which the fill goes over into the picture, outside the person."""
         super().__init__()
+        self.fade = fade
         self.find = SmallUNet(3, 1)
         self.correct = SmallUNet(7, 3)
 
@@ -68,7 +70,10 @@ class PersonNetwork(nn.Module):
         seen = torch.cat((filled * 2 - 1, (small * 2 - 1) * known, known), dim=1)
         drawn = filled + 0.5 * self.correct(seen).float()
         # What may be either is no source of the fill, and is not filled.
-        person = ((F.max_pool2d(share, 3, 1, 1) - 0.4) * 5).clamp(0, 1)
+        person = ((F.max_pool2d(share, 3 + 2 * self.fade, 1, 1 + self.fade) - 0.4) * 5).clamp(0, 1)
+        if self.fade:
+            # An edge between the fill and what is known would be seen as a contour around a head that has moved.
+            person = F.avg_pool2d(person, 1 + 2 * self.fade, 1, self.fade, count_include_pad=False)
         height, width = pictures.shape[-2:]
         large = F.interpolate(torch.cat((drawn, person), 1), size=(height, width), mode="bilinear", align_corners=False)
         person = large[:, 3:]

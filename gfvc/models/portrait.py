@@ -79,14 +79,17 @@ class MotionNetwork(nn.Module):
 class PortraitSynthesis(RestoringSynthesis):
     """The synthesis of generation 3."""
 
-    def __init__(self, width: int = 32, half_width: int = 16, inner_size: int | None = None) -> None:
-        """inner_size: side of the square that all networks see, of pictures of any size; None: the pictures' own."""
+    def __init__(self, width: int = 32, half_width: int = 16, inner_size: int | None = None, fade: int = 0) -> None:
+        """inner_size: side of the square that all networks see, of pictures of any size; None: the pictures' own.
+
+        fade: of `PersonNetwork`.
+        """
         super().__init__()
         self.inner_size = inner_size
         key_width, quarter, half, still, features = 64, 24, 8, 12, 24
         self.least_share, self.sampling = _LEAST_SHARE, "bicubic"
         self.restore = Restoration()
-        self.person = PersonNetwork()
+        self.person = PersonNetwork(fade)
         self.stem = nn.Conv2d(12, 32, 3, padding=1)
         self.half_out = nn.Conv2d(32, half, 1)
         self.down = Down(32, key_width)

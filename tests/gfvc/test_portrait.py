@@ -133,6 +133,27 @@ def test_what_is_behind_is_the_picture_itself_where_no_person_is(generator):
     assert torch.allclose(person.behind, picture)
 
 
+class Found(torch.nn.Module):
+    """A network that has found the person in the middle square, but for its outermost sample."""
+
+    def forward(self, small):
+        mask = torch.full((len(small), 1, PERSON_SIZE, PERSON_SIZE), -9.0)
+        mask[..., 41:87, 41:87] = 9.0
+        return mask
+
+
+def test_a_fill_that_fades_leaves_no_contour_of_the_person():
+    picture = torch.full((1, 3, PERSON_SIZE, PERSON_SIZE), 0.7)
+    picture[..., 39:89, 39:89] = 0.1
+    left = []
+    for fade in (0, 2):
+        network = PersonNetwork(fade).eval().requires_grad_(False)
+        network.find = Found()
+        left.append(float((network(picture).behind - 0.7).abs().max()))
+    assert left[0] > 0.3
+    assert left[1] < 0.6 * left[0]
+
+
 def test_pixels_behind_the_person_do_not_change(synthesis, points, generator):
     """The person is nowhere, and the network has not learned anything: whatever the points do, the picture rests."""
     synthesis.person.find.out.bias.fill_(-9.0)
