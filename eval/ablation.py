@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import piq
 from scipy.ndimage import laplace
-from torch import nn
+from torch import Tensor, nn
 
 from bitstream import StreamReader
 from datasets.clips import ClipError, list_clips
@@ -58,6 +58,18 @@ def _bilinear(model: FaceModel) -> None:
     model.synthesis.sampling = "bilinear"
 
 
+class _Unpainted(nn.Module):
+    def see(self, picture: Tensor, points: Tensor) -> Tensor:
+        return points
+
+    def forward(self, picture: Tensor, seen: Tensor, points: Tensor) -> Tensor:
+        return picture
+
+
+def _no_details(model: FaceModel) -> None:
+    model.synthesis.details = _Unpainted()
+
+
 class Variant(NamedTuple):
     """change: of the networks; options: of the encoder; slack: of the decoder."""
 
@@ -69,8 +81,10 @@ class Variant(NamedTuple):
 VARIANTS = {
     "whole": Variant(),
     "no registration": Variant(options={"registration": "off"}),
+    "nothing held at rest": Variant(options={"rest": 0.0}),
     "dead zones": Variant(options={"lagrangian": 0.0}),
     "small changes shown": Variant(slack=0),
+    "mouth and eyes not painted": Variant(_no_details),
     "no restoration of key pictures": Variant(_no_restoration),
     "soft mix": Variant(_soft_mix),
     "bilinear instead of bicubic": Variant(_bilinear),

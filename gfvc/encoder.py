@@ -202,7 +202,9 @@ class Encoder:
         mask = self.backend.person(self._key) if self.options.registration == "auto" else None
         if mask is None:
             return None
-        return Registration(self._key.shown, mask, self._quantiser.dequantise(self._values), self._points)
+        return Registration(
+            self._key.shown, mask, self._quantiser.dequantise(self._values), self._points, self.options.rest
+        )
 
     def _flush_run(self) -> list[bytes]:
         run, self._run = self._run, []

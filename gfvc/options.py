@@ -24,6 +24,8 @@ class EncoderOptions:
     dead_zone: in steps, None for each parameter group's own; smoothing: of small changes over time, 0 (none) to 0.95;
     registration: `auto` fits the parameters to the key picture where the model allows (`gfvc.registration`), `off` does
     not;
+    rest: with registration, how much a change of what is shown weighs where the picture rests, against errors of that
+    size, 0 (none) to 100;
     lagrangian: with registration, the square error of luma (0..1, mean over the picture) that a bit is worth; 0, and
     families whose groups follow each other, have the dead zones instead;
     key_interval: a new key picture after so many pictures, None for never by count;
@@ -43,6 +45,7 @@ class EncoderOptions:
     dead_zone: float | None = None
     smoothing: float = 0.0
     registration: str = "auto"
+    rest: float = 4.0
     lagrangian: float = 5e-6
     key_interval: int | None = None
     key_refresh: str = "auto"
@@ -58,6 +61,7 @@ class EncoderOptions:
             ("quantiser", -12, 12),
             ("dead_zone", 0, 8),
             ("smoothing", 0, 0.95),
+            ("rest", 0, 100),
             ("lagrangian", 0, 1),
             ("refresh_threshold", -1, 1),
             ("refresh_gain", 0, 2),

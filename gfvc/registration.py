@@ -35,9 +35,7 @@ _HOLD = _HOLD.reshape(-1)
 _SHOULDERS = slice(index_of("right_shoulder")[0], index_of("left_shoulder")[0] + 1)
 _CHIN, _FOREHEAD = index_of("chin", "forehead")
 _NOISE_MATRIX = np.diag(np.asarray(POINT_NOISE, np.float32))
-# Where the picture rests, a change of what is shown weighs as much as so many errors of that size: trembling is seen
-# better than a place that is a little wrong. Rest is a change of luma, 0..1, that is small against _AT_REST.
-_REST = 4.0
+# A change of luma, 0..1, that is small against this is rest.
 _AT_REST = 0.006
 # Below this share of the person a sample says nothing.
 _LEAST_SHARE = 0.1
@@ -117,8 +115,13 @@ class Fit(NamedTuple):
 class Registration:
     """Of the pictures of one group, against its key picture."""
 
-    def __init__(self, shown: np.ndarray, mask: np.ndarray, parameters: np.ndarray, points: PointMap) -> None:
-        """shown: the decoded key picture, uint8 [H, W, 3]; mask: where the person is in it, 0..1, [h, w]; parameters:
+    def __init__(
+        self, shown: np.ndarray, mask: np.ndarray, parameters: np.ndarray, points: PointMap, rest: float = 0.0
+    ) -> None:
+        """rest: where the picture rests, a change of what is shown weighs as much as so many errors of that size:
+        trembling is seen better than a place that is a little wrong.
+
+        shown: the decoded key picture, uint8 [H, W, 3]; mask: where the person is in it, 0..1, [h, w]; parameters:
         its own, as decoded, float32 [n]; points: of the family."""
         luma = small_luma(shown, SIZE)
         height, width = luma.shape
@@ -131,6 +134,7 @@ class Registration:
         self._points = points
         self._source = points(parameters)[0]
         self._before: np.ndarray | None = None
+        self._rest = rest
 
     def fit(self, rgb: np.ndarray, parameters: np.ndarray, shown: np.ndarray | None = None) -> Fit:
         """The parameters that fit a picture, uint8 [H, W, 3], best, from those [n] that the analysis has found.
@@ -141,8 +145,8 @@ class Registration:
         target = small_luma(rgb, SIZE).reshape(-1)
         before, self._before = self._before, target
         rest = None
-        if shown is not None and before is not None:
-            rest = _REST * np.exp(-np.square((target - before) / _AT_REST))
+        if shown is not None and before is not None and self._rest:
+            rest = self._rest * np.exp(-np.square((target - before) / _AT_REST))
         with _blas().limit(limits=1):
             return self._fit(target, parameters, rest, shown)
 

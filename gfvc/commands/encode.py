@@ -84,6 +84,13 @@ def _add_parameter_arguments(parser: argparse.ArgumentParser) -> None:
         help="auto: fit the parameters to what the decoder makes of the key picture, where the model allows",
     )
     parser.add_argument(
+        "--rest",
+        type=float,
+        default=defaults.rest,
+        metavar="WEIGHT",
+        help="with registration: holds what rests in the picture to what was shown; 0 does not, up to 100",
+    )
+    parser.add_argument(
         "--lagrangian",
         type=float,
         default=defaults.lagrangian,
@@ -151,6 +158,7 @@ def options_from(args: argparse.Namespace) -> EncoderOptions:
         dead_zone=args.dead_zone,
         smoothing=args.smoothing,
         registration=args.registration,
+        rest=args.rest,
         lagrangian=args.lagrangian,
         key_interval=args.key_interval,
         key_refresh=args.key_refresh,

@@ -57,7 +57,9 @@ def test_models_that_know_no_person_are_not_registered(small):
     assert one == other
 
 
-@pytest.mark.parametrize("options", [{"registration": "on"}, {"lagrangian": -1.0}, {"lagrangian": float("nan")}])
+@pytest.mark.parametrize(
+    "options", [{"registration": "on"}, {"lagrangian": -1.0}, {"lagrangian": float("nan")}, {"rest": -1.0}]
+)
 def test_options_of_registration_off_their_range_are_refused(options):
     with pytest.raises(GfvcError, match=f"--{next(iter(options))}"):
         EncoderOptions(**options)
