@@ -164,6 +164,8 @@ class DetailedSynthesis(PortraitSynthesis):
 
     def __init__(self) -> None:
         super().__init__(inner_size=SOURCE_SIZE, fade=_FADE)
+        # The painted squares and the leash of the decoder cost detail: less of what is soft gives it back.
+        self.least_share = 0.25
         self.details = Details()
 
     def prepare_restored(self, picture: Tensor, points: Tensor) -> DetailedState:
