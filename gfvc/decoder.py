@@ -120,7 +120,7 @@ class Decoder:
         if self._key is None:
             raise BitstreamError("parameters before the first key picture", offset=0, clause="6.5")
         if self._before is not None and self._before.values == picture.values:
-            # Of a head at rest a third of the pictures and more: it costs next to no bits, and no time either.
+            # A third of the pictures of a talking head: they cost next to no bits, and no time either.
             repeated = self._before.rgb
             return lambda: Generated(TimedPicture(repeated.result(), pts), False)
         key = self._key
