@@ -109,6 +109,13 @@ class Details(nn.Module):
         """That of a region."""
         return self.mouth if region == MOUTH_REGION else self.eye
 
+    @torch.no_grad()
+    def rest(self) -> None:
+        """Forget what has been learned: paint nothing."""
+        for painter in (self.mouth, self.eye):
+            painter.out.weight.zero_()
+            painter.out.bias.copy_(torch.tensor([0.0] * 12 + [-1.0] * 4))
+
     def see(self, picture: Tensor, points: Tensor) -> Tensor:
         """Once a group, from the key picture [B, 3, H, W] and its points [B, K, 2]: [B, 36, 32, 32], 12 a region."""
         source = reduce_picture(picture, SOURCE_SIZE)

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from ..errors import GfvcError, ModelError
 from ..models.families import FAMILIES, FaceModel
-from ..models.registry import load_model
+from ..models.registry import build_model, load_model, save_weights
+from ..models.store import Weights, find_weights
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,24 @@ def load_matching(model: FaceModel, path: Path, part: str = "") -> None:
 
 def _layer(name: str) -> str:
     return name.rpartition(".")[0]
+
+
+def unpainted(weights: Weights, folder: Path) -> Weights:
+    """The same weights with painters of mouth and eyes that leave all as it is, in a file in ``folder``; those of
+    generation 3 have none.
+
+    Raises GfvcError for earlier ones, which do not know the person.
+    """
+    if weights.generation < 3:
+        raise GfvcError(f"{weights.path}: weights of generation {weights.generation}, 3 or later expected")
+    if weights.generation == 3:
+        return weights
+    model = build_model(weights)
+    model.synthesis.details.rest()
+    path = folder / f"unpainted-{weights.sha256[:12]}.safetensors"
+    folder.mkdir(parents=True, exist_ok=True)
+    save_weights(model.state_dict(), weights.family, path, weights.generation)
+    return find_weights(weights.family, path)
 
 
 def load_teacher(path: Path) -> FaceModel:

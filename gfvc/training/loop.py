@@ -27,7 +27,7 @@ from ..video import write_png
 from .code import PointBatch, PointSampler, analyse_frames
 from .data import Batch, PairSampler, random_affine
 from .degrade import build_degraded, fingerprint, restore_degraded
-from .initial import load_matching, load_teacher
+from .initial import load_matching, load_teacher, unpainted
 from .losses import LossWeights
 from .paint import DetailsStep
 from .restoration import PieceBatch, PieceSampler
@@ -202,7 +202,7 @@ class Trainer:
         if stage == "details":
             if degraded is None or self.files.initial is None:
                 raise GfvcError("--stage details needs --degrade and --init: it paints over what those make of them")
-            backend = open_backend(find_weights(self.options.family, self.files.initial))
+            backend = open_backend(unpainted(find_weights(self.options.family, self.files.initial), cache))
             return SquareSampler(build_squares(frames, degraded, backend, cache, self.options.seed), self.device)
         if degraded is not None and stage in ("person", "synthesis"):
             degraded = restore_degraded(degraded, self.model.synthesis.restore, cache, self.device)

@@ -44,9 +44,7 @@ class Red(torch.nn.Module):
 def untouched() -> Details:
     """Painters that would rather not."""
     details = Details()
-    for painter in (details.mouth, details.eye):
-        torch.nn.init.zeros_(painter.out.weight)
-        painter.out.bias.data[:] = torch.tensor([0.0] * 12 + [-1.0] * 4)
+    details.rest()
     return details
 
 

@@ -164,6 +164,24 @@ def test_details_stage_trains_the_painters_alone(tmp_path, trainer):
     assert all(float(row[name]) > 0 for name in ("l1", "found", "looks", "texture", "adversarial", "critic"))
 
 
+def test_squares_are_those_of_pictures_that_are_not_painted_yet(tmp_path, trainer):
+    """Whatever the painters of the initial weights have learned."""
+    options = {"family": "compact", "stage": "details", "degrade": True}
+    first = trainer(tmp_path / "a", initial=weights_path("compact-4"), **options)
+    weights = load_model("compact", weights_path("compact-4")).model.state_dict()
+    for name in ("mouth", "eye"):
+        weights[f"synthesis.details.{name}.out.bias"] += 0.3
+    path = tmp_path / "other.safetensors"
+    save_weights(weights, "compact", path)
+    other = trainer(tmp_path / "b", initial=path, **options)
+    assert np.array_equal(first.sampler.squares.squares, other.sampler.squares.squares)
+
+
+def test_details_stage_needs_a_model_that_knows_the_person(tmp_path, trainer):
+    with pytest.raises(GfvcError, match="generation 2, 3 or later expected"):
+        trainer(tmp_path / "run", family="compact", stage="details", degrade=True, initial=weights_path("compact-2"))
+
+
 def test_details_stage_without_decoded_pictures_is_refused(tmp_path, trainer):
     with pytest.raises(GfvcError, match="needs --degrade and --init"):
         trainer(tmp_path / "run", family="compact", stage="details", initial=weights_path("compact-3"))
