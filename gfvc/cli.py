@@ -76,8 +76,8 @@ def main(argv: list[str] | None = None) -> int:
     except GfvcError as error:
         return _fail(str(error))
     except BrokenPipeError:
-        # The reader of our pipe has gone; that is its right. Python must not complain about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our pipe has gone; that is its right.
+        _drop_output()
         return 141
     except OSError as error:
         name = error.filename or getattr(locals().get("args"), "output", "output")
@@ -89,7 +89,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def _fail(message: str) -> int:
     print(f"gfvc: {' '.join(message.split())}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
     return 2
+
+
+def _drop_output() -> None:
+    """What cannot be written any more: Python must not complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _input_name(args: argparse.Namespace | None) -> str:

@@ -48,6 +48,26 @@ def replacing(target: Path, *, force: bool) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+class _StandardOutput:
+    """Standard output without a buffer: what cannot be written is an error at once, not when Python ends."""
+
+    def __init__(self) -> None:
+        sys.stdout.flush()
+        # Where Python is told to buffer nothing, there is no raw stream below.
+        self._raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data).cast("B")
+        while view:
+            view = view[self._raw.write(view) :]
+        return len(data)
+
+
+def standard_output() -> BinaryIO:
+    """A binary file object of standard output that can be written to."""
+    return _StandardOutput()
+
+
 @contextlib.contextmanager
 def open_source(source: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
     """A binary file object of a path, of `-` (standard input) or of an open file."""
@@ -70,8 +90,7 @@ def open_target(target: str | os.PathLike[str] | BinaryIO, *, force: bool) -> It
     if not isinstance(target, str | os.PathLike):
         yield target
     elif target == PIPE:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        yield standard_output()
     elif is_special(Path(target)):
         with open(target, "wb") as handle:
             yield handle

@@ -21,7 +21,7 @@ from bitstream import Colour
 
 from .colour import frame_colour, from_rgb, to_rgb
 from .errors import VideoError
-from .files import PIPE, is_special, replacing
+from .files import PIPE, is_special, replacing, standard_output
 
 DEFAULT_RATE = Fraction(25)
 # Containers by suffix; a pipe has none and gets Matroska, which needs no seeking.
@@ -198,7 +198,7 @@ def open_writer(
         if not isinstance(target, str | os.PathLike):
             name, destination = "output", target
         elif target == PIPE:
-            name, destination = "standard output", sys.stdout.buffer
+            name, destination = "standard output", standard_output()
         elif is_special(Path(target)):
             name, destination = str(target), stack.enter_context(open(target, "wb"))
         else:

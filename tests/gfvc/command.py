@@ -13,9 +13,10 @@ from .media import ROOT
 
 
 def environment() -> dict[str, str]:
-    """Ours, with the checkout importable from every folder."""
+    """Ours, with the checkout importable from every folder, and Python's output buffered as it usually is."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return usual | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
 def command_line(*arguments: object) -> list[str]:
