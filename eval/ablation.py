@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import piq
 from scipy.ndimage import laplace
-from torch import Tensor, nn
+from torch import nn
 
 from bitstream import StreamReader
 from datasets.clips import ClipError, list_clips
@@ -58,16 +58,9 @@ def _bilinear(model: FaceModel) -> None:
     model.synthesis.sampling = "bilinear"
 
 
-class _Unpainted(nn.Module):
-    def see(self, picture: Tensor, points: Tensor) -> Tensor:
-        return points
-
-    def forward(self, picture: Tensor, seen: Tensor, points: Tensor) -> Tensor:
-        return picture
-
-
 def _no_details(model: FaceModel) -> None:
-    model.synthesis.details = _Unpainted()
+    if model.generation >= 4:
+        model.synthesis.details.rest()
 
 
 class Variant(NamedTuple):

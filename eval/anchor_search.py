@@ -17,8 +17,7 @@ import itertools
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
-from fractions import Fraction
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import av
@@ -32,7 +31,7 @@ from .rd import anchors
 from .rd.conditions import load
 from .rd.curves import Curve, Sample, bd_rate, envelope
 from .rd.metrics import build
-from .rd.work import to_planes
+from .rd.work import duration_s, to_planes
 
 METRICS = ("ms-ssim-y", "psnr-yuv")
 # Options of FFmpeg's among the parameters; pix_fmt is a field of its own.
@@ -95,7 +94,7 @@ def curves(
 
     Raises GfvcError if the encoder or decoder fails, or the encoder does not know a setting.
     """
-    seconds = float(len(originals) * info.picture_ticks * Fraction(info.time_base))
+    seconds = duration_s(len(originals), info)
     samples: dict[str, list[Sample]] = {name: [] for name in METRICS}
     for qp in qps:
         with _refusals(anchor):
@@ -126,8 +125,9 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code 0, 2 for bad options; a candidate that the encoder refuses is reported and the rest goes on."""
     args = build_parser().parse_args(argv)
     try:
-        conditions = load("default").anchors[args.anchor]
-        qps = args.qps or list(conditions.half_qps if args.half else conditions.qps)
+        conditions = load("default")
+        usual = conditions.anchors[args.anchor]
+        qps = args.qps or list(usual.half_qps if args.half else usual.qps)
         base = candidate(anchors.ANCHORS[args.anchor], args.base)
         tried = {settings: candidate(base, settings) for settings in args.candidates}
         clips = {}
@@ -147,10 +147,7 @@ def main(argv: list[str] | None = None) -> int:
                 print(f"{settings}: {error}", file=sys.stderr)
                 break
             row[name] = {
-                metric: bd_rate(
-                    reference[metric], found[metric], method="pchip", minimum_overlap=0.25, full_overlap=0.75
-                ).percent
-                for metric in METRICS
+                metric: bd_rate(reference[metric], found[metric], **asdict(conditions.bd)).percent for metric in METRICS
             }
         if args.json:
             print(

@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import Down, ResidualBlock, Up, gaussian_maps, pick, picture_grid, warp
-from .local import CROP_SIZE, EYE_REGIONS, MOUTH_REGION, SOURCE_SIZE, Frame, Region, region_frame
+from .local import CROP_SIZE, MOUTH_REGION, REGIONS, SOURCE_SIZE, Frame, Region, cut, region_frame
 from .portrait import PortraitState, PortraitSynthesis
 from .resample import reduce_picture
 
-REGIONS: tuple[Region, ...] = (MOUTH_REGION, *EYE_REGIONS)
 # Side of the networks' features.
 _MAP_SIZE = CROP_SIZE // 2
 _BUMP, _SOFT = 0.12, 0.05
@@ -28,12 +27,6 @@ _EDGE = 0.25
 _SEEN = 12
 # Of the fill behind the person, in samples of 128.
 _FADE = 2
-
-
-def cut(pictures: Tensor, frame: Frame) -> Tensor:
-    """The squares of ``frame`` in pictures [B, 3, S, S]: [B, 3, 64, 64]."""
-    grid = picture_grid(CROP_SIZE, CROP_SIZE, frame.centre).view(1, -1, 2)
-    return warp(pictures, frame.to_picture(grid).unflatten(1, (CROP_SIZE, CROP_SIZE)).to(pictures.dtype))
 
 
 def square_maps(points: Tensor, region: Region, frame: Frame) -> Tensor:

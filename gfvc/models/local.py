@@ -57,6 +57,7 @@ class Region(NamedTuple):
 
 MOUTH_REGION = Region(_MOUTH, (2, 3), 0.32, False)
 EYE_REGIONS = (Region(_RIGHT_EYE, (0, 1), 0.2, False), Region(_LEFT_EYE, (0, 1), 0.2, True))
+REGIONS = (MOUTH_REGION, *EYE_REGIONS)
 
 
 def region_frame(points: Tensor, region: Region) -> Frame:
@@ -72,6 +73,12 @@ def region_frame(points: Tensor, region: Region) -> Frame:
     right = torch.cat((down[..., 1:], -down[..., :1]), dim=-1)
     centre = pick(points, region.points).mean(1, keepdim=True)
     return Frame(centre, -right if region.mirrored else right, down)
+
+
+def cut(pictures: Tensor, frame: Frame) -> Tensor:
+    """The squares of ``frame`` in pictures [B, 3, S, S]: [B, 3, 64, 64]."""
+    grid = picture_grid(CROP_SIZE, CROP_SIZE, frame.centre).view(1, -1, 2)
+    return warp(pictures, frame.to_picture(grid).unflatten(1, (CROP_SIZE, CROP_SIZE)).to(pictures.dtype))
 
 
 class LocalPoints(nn.Module):
@@ -120,12 +127,7 @@ class LocalRefinement(nn.Module):
     def look(self, pictures: Tensor, points: Tensor) -> list[tuple[Region, Frame, Tensor]]:
         """Each region, its square and the points found there, [B, N, 2] in the square's coordinates."""
         source = reduce_picture(pictures, SOURCE_SIZE)
-        grid = picture_grid(CROP_SIZE, CROP_SIZE, points).view(1, -1, 2)
-        regions = (MOUTH_REGION, *EYE_REGIONS)
-        frames = [region_frame(points, region) for region in regions]
-        squares = [
-            warp(source, frame.to_picture(grid).unflatten(1, (CROP_SIZE, CROP_SIZE)).to(source.dtype))
-            for frame in frames
-        ]
+        frames = [region_frame(points, region) for region in REGIONS]
+        squares = [cut(source, frame) for frame in frames]
         found = (self.mouth(squares[0]), *(self.eye(square) for square in squares[1:]))
-        return list(zip(regions, frames, found, strict=True))
+        return list(zip(REGIONS, frames, found, strict=True))

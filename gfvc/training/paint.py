@@ -6,11 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..models.details import CROP_SIZE, REGIONS, paint_over, square_maps
-from ..models.families import FaceModel
-from ..models.local import LocalPoints, region_frame
-from .adversary import PatchCritic, adversarial_losses
-from .losses import LossWeights, pyramid_l1, ssim_loss, texture_loss
+from ..models.details import paint_over, square_maps
+from ..models.local import CROP_SIZE, REGIONS, LocalPoints, region_frame
+from .adversary import PatchCritic
+from .losses import pyramid_l1, ssim_loss, texture_loss
 from .squares import SquareBatch
 from .steps import Step, StepResult
 
@@ -28,10 +27,9 @@ class DetailsStep(Step):
     are.
     """
 
-    def __init__(self, model: FaceModel, use: LossWeights) -> None:
-        super().__init__(model, use._replace(adversarial=0.0, features=0.0))
-        self.use = use
-        self.critic = nn.ModuleDict({name: PatchCritic(inputs=3 + _MAPS) for name in ("mouth", "eye")})
+    @staticmethod
+    def make_critic() -> nn.ModuleDict:
+        return nn.ModuleDict({name: PatchCritic(inputs=3 + _MAPS) for name in ("mouth", "eye")})
 
     def forward(self, batch: dict[int, SquareBatch], affine: Tensor) -> StepResult:
         mouth, *eyes = (self.squares(place, squares) for place, squares in sorted(batch.items()))
@@ -70,10 +68,8 @@ class DetailsStep(Step):
         }
         if use.texture:
             losses["texture"] = use.texture * texture_loss(painted, target)
-        if use.adversarial or use.features:
+        if self.critic is not None:
             large = F.interpolate(maps, size=(CROP_SIZE, CROP_SIZE), mode="bilinear", align_corners=False)
-            judged = adversarial_losses(
-                self.critic[name], torch.cat((painted, large), dim=1), torch.cat((target, large), dim=1)
-            )
-            losses |= {kind: getattr(use, kind, 1.0) * loss for kind, loss in judged.items()}
+            told = (torch.cat((pictures, large), dim=1) for pictures in (painted, target))
+            losses |= self.judged(self.critic[name], *told)
         return losses

@@ -17,8 +17,7 @@ from datasets.clips import FrameCache, whole_file, write_array
 
 from ..backends.base import Backend
 from ..models.blocks import pick
-from ..models.details import CROP_SIZE, REGIONS, SOURCE_SIZE, cut
-from ..models.local import EYE_REGIONS, Region, region_frame
+from ..models.local import CROP_SIZE, EYE_REGIONS, REGIONS, SOURCE_SIZE, Region, cut, region_frame
 from ..models.point_map import PointMap
 from ..models.points import MIRROR, POINT_COUNT
 from ..models.resample import reduce_picture
@@ -157,13 +156,13 @@ class SquareSampler:
 
     def draw(self, count: int) -> dict[int, SquareBatch]:
         """For each region, by its place in `REGIONS`, ``count`` squares of the mouth, half as many of each eye."""
-        g = self.generator
         return {
-            place: self._draw(place, count if region not in EYE_REGIONS else max(1, count // 2), g)
+            place: self._draw(place, count if region not in EYE_REGIONS else max(1, count // 2))
             for place, region in enumerate(REGIONS)
         }
 
-    def _draw(self, place: int, count: int, g: torch.Generator) -> SquareBatch:
+    def _draw(self, place: int, count: int) -> SquareBatch:
+        g = self.generator
         rows = torch.multinomial(self.weights[place], count, replacement=True, generator=g).tolist()
         cuts = np.stack([self.squares.squares[row, :, place] for row in rows])
         points = torch.from_numpy(np.stack([self.squares.points[row] for row in rows])).to(self.device)

@@ -53,9 +53,14 @@ class Step(nn.Module):
         super().__init__()
         self.model = model
         self.use = use
-        self.critic = PatchCritic() if use.adversarial or use.features else None
+        self.critic = self.make_critic() if use.adversarial or use.features else None
         steps = torch.tensor([float(step_size(group.step_index)) for group in model.groups for _ in range(group.count)])
         self.register_buffer("steps", steps, persistent=False)
+
+    @staticmethod
+    def make_critic() -> nn.Module:
+        """What judges the pictures, where the losses ask for it."""
+        return PatchCritic()
 
     def quantised(self, parameters: Tensor) -> Tensor:
         """Half a quantiser step of noise either way stands in for the quantiser."""
@@ -69,9 +74,9 @@ class Step(nn.Module):
         parts = {name: value.detach() for name, value in losses.items()}
         return StepResult(sum(losses.values()), parts, generated.detach())
 
-    def judged(self, generated: Tensor, original: Tensor) -> dict[str, Tensor]:
-        """The critic's losses, weighted."""
-        losses = adversarial_losses(self.critic, generated, original)
+    def judged(self, critic: PatchCritic, generated: Tensor, original: Tensor) -> dict[str, Tensor]:
+        """A critic's losses, weighted."""
+        losses = adversarial_losses(critic, generated, original)
         losses["adversarial"] = self.use.adversarial * losses["adversarial"]
         losses["features"] = self.use.features * losses["features"]
         return losses
@@ -102,7 +107,7 @@ class Step(nn.Module):
             losses["shares"] = use.shares * shares_loss(shares, masks)
         if self.critic is not None:
             faces = face_squares(torch.cat((generated, targets), dim=1), marks)
-            losses |= self.judged(*faces.chunk(2, dim=1))
+            losses |= self.judged(self.critic, *faces.chunk(2, dim=1))
         return losses, generated
 
 
@@ -201,7 +206,7 @@ class RestoreStep(Step):
         if self.use.texture:
             losses["texture"] = self.use.texture * texture_loss(restored, batch.driving)
         if self.critic is not None:
-            losses |= self.judged(restored, batch.driving)
+            losses |= self.judged(self.critic, restored, batch.driving)
         return self.result(losses, restored)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gfvc.models.details import CROP_SIZE, REGIONS, Details, SquarePainter, cut, square_maps
-from gfvc.models.local import EYE_REGIONS, MOUTH_REGION, region_frame
+from gfvc.models.details import Details, SquarePainter, square_maps
+from gfvc.models.local import CROP_SIZE, EYE_REGIONS, MOUTH_REGION, REGIONS, cut, region_frame
 from gfvc.models.points import MIRROR, POINT_COUNT, index_of
 
 SIZE = 128
