@@ -17,6 +17,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from .models.field_shape import NECK, POINT_NOISE, REACH, SLOPE, STILL
+from .models.groups import EYES_LOOK, MOUTH_LOOK
 from .models.point_map import PointMap
 from .models.points import OUTLINE_SLICE, POINT_COUNT, POSE_SLICE, index_of
 from .similarity import small_luma
@@ -39,6 +40,9 @@ _NOISE_MATRIX = np.diag(np.asarray(POINT_NOISE, np.float32))
 _AT_REST = 0.006
 # Below this share of the person a sample says nothing.
 _LEAST_SHARE = 0.1
+# What a square error of 1 in a value of a look costs, as the metric has it: what it changes in the squares of mouth and
+# eyes, which are a small part of the picture and count for more than that.
+_LOOK_ERROR = np.repeat((3e-5, 1.5e-5), (MOUTH_LOOK, EYES_LOOK))
 # Keeps parameters where nothing says anything of them.
 _FLOOR = 1e-6
 
@@ -106,7 +110,7 @@ def _blas() -> ThreadpoolController:
 
 class Fit(NamedTuple):
     """parameters: float32 [n]; metric: [n, n], e' metric e is the square error that an error e of them adds, as luma
-    0..1, mean over the picture."""
+    0..1, mean over the picture. The looks of mouth and eyes among them are those found: no motion shows them."""
 
     parameters: np.ndarray
     metric: np.ndarray
@@ -147,8 +151,15 @@ class Registration:
         rest = None
         if shown is not None and before is not None and self._rest:
             rest = self._rest * np.exp(-np.square((target - before) / _AT_REST))
+        count = self._points.count
         with _blas().limit(limits=1):
-            return self._fit(target, parameters, rest, shown)
+            fit = self._fit(target, parameters[:count], rest, None if shown is None else shown[:count])
+        looks = parameters[count:]
+        if not len(looks):
+            return fit
+        metric = np.diag(np.concatenate((np.zeros(count), _LOOK_ERROR)))
+        metric[:count, :count] = fit.metric
+        return Fit(np.concatenate((fit.parameters, looks)), metric)
 
     def _fit(
         self, target: np.ndarray, parameters: np.ndarray, rest: np.ndarray | None, shown: np.ndarray | None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..models.details import DetailedState
+from ..models.details import DetailedState, ToldState
 from ..models.families import FaceModel, KeyPictureState
 from ..models.layered import LayeredState
 from ..models.portrait import PortraitState
@@ -38,7 +38,7 @@ def _bytes(pictures: Tensor) -> Tensor:
 
 def state_type(model: FaceModel) -> type[KeyPictureState]:
     """What `prepare` of a model returns."""
-    return {1: KeyState, 2: LayeredState, 3: PortraitState, 4: DetailedState}[model.generation]
+    return {1: KeyState, 2: LayeredState, 3: PortraitState, 4: DetailedState, 5: ToldState}[model.generation]
 
 
 class AnalyseGraph(nn.Module):
@@ -116,7 +116,9 @@ def graphs(model: FaceModel, size: Sequence[int] = (TRACED_BATCH, TRACED_HEIGHT,
 
 
 def _state_axes(tensor: Tensor, height: int, name: str) -> dict[int, str]:
-    """Batch, and height and width where the tensor's follow the picture's: at full, half and quarter size."""
+    """Batch, and height and width where the tensor's follow the picture's: at double, full, half and quarter size."""
+    if tensor.dim() == 4 and tensor.shape[2] == 2 * height:
+        return {0: "batch", 2: "twice_height", 3: "twice_width"}
     ratio = height // tensor.shape[2] if tensor.dim() == 4 else 0
     if ratio in (1, 2, 4) and tensor.shape[2] * ratio == height:
         suffix = {1: "", 2: "_2", 4: "_4"}[ratio]

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import Down, ResidualBlock, Up, gaussian_maps, pick, picture_grid, warp
+from .groups import EYES_LOOK, EYES_PART, MOUTH_LOOK, MOUTH_PART
 from .local import CROP_SIZE, MOUTH_REGION, REGIONS, SOURCE_SIZE, Frame, Region, cut, region_frame
-from .portrait import PortraitState, PortraitSynthesis
+from .portrait import PortraitSynthesis
 from .resample import reduce_picture
 
 # Side of the networks' features.
-_MAP_SIZE = CROP_SIZE // 2
+_MAP_SIZE, _INNER_SIZE = CROP_SIZE // 2, CROP_SIZE // 8
 _BUMP, _SOFT = 0.12, 0.05
 # Share of a square's half side over which it fades out.
 _EDGE = 0.25
@@ -53,7 +54,8 @@ def _window() -> Tensor:
 class SquarePainter(nn.Module):
     """Paints the squares of one region."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, look: int = 0) -> None:
+        """look: values of a look (`looks`) that it is told, 0 for none."""
         super().__init__()
         middle, narrow = width * 3 // 2, width * 2
         self.look = nn.Sequential(
@@ -65,6 +67,10 @@ class SquarePainter(nn.Module):
         self.up1, self.res3 = Up(narrow, middle, middle), ResidualBlock(middle)
         self.up2 = Up(middle, width, width)
         self.out = nn.Conv2d(width, 16, 3, padding=1)
+        if look:
+            self.told = nn.Linear(look, narrow * _INNER_SIZE**2)
+            nn.init.normal_(self.told.weight, std=0.1)
+            nn.init.zeros_(self.told.bias)
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
         self.register_buffer("window", _window(), persistent=False)
@@ -73,12 +79,16 @@ class SquarePainter(nn.Module):
         """Once a group, from a square of the key picture and its `square_maps`: features [B, 12, 32, 32]."""
         return self.look(torch.cat((F.pixel_unshuffle(key * 2 - 1, 2), maps), dim=1))
 
-    def forward(self, now: Tensor, seen: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """From a square of the generated picture, what `see` found, and `square_maps`: what to paint, [B, 3, 64, 64],
-        0..1 or a little beyond, and how much of it to show, [B, 1, 64, 64], 0..1."""
+    def forward(self, now: Tensor, seen: Tensor, maps: Tensor, look: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """From a square of the generated picture, what `see` found, `square_maps`, and the look [B, L] where it is told
+        one: what to paint, [B, 3, 64, 64], 0..1 or a little beyond, and how much of it to show, [B, 1, 64, 64],
+        0..1."""
         x = F.relu(self.stem(torch.cat((F.pixel_unshuffle(now * 2 - 1, 2), maps, seen), dim=1)))
         at16 = self.res1(self.down1(x))
-        at8 = self.res2(self.down2(at16))
+        at8 = self.down2(at16)
+        if look is not None:
+            at8 = at8 + self.told(look).unflatten(1, (-1, _INNER_SIZE, _INNER_SIZE))
+        at8 = self.res2(at8)
         x = self.up2(self.res3(self.up1(F.relu(at8), at16)), x)
         painted = F.pixel_shuffle(self.out(x), 2)
         # Clamped, not squashed: what need not be painted is left exactly as it is.
@@ -94,9 +104,13 @@ def paint_over(now: Tensor, painted: Tensor, share: Tensor) -> Tensor:
 class Details(nn.Module):
     """The painters of mouth and eyes; one network paints both eyes, the left one mirrored."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: bool = False) -> None:
+        """told: they are told the looks of the driving picture."""
         super().__init__()
-        self.mouth, self.eye = SquarePainter(32), SquarePainter(16)
+        self.mouth, self.eye = SquarePainter(32, MOUTH_LOOK * told), SquarePainter(16, EYES_LOOK * told)
+        if told:
+            # What the looks of a pair of eyes say to each of them.
+            self.sides = nn.Linear(EYES_LOOK, 2 * EYES_LOOK)
 
     def painter(self, region: Region) -> SquarePainter:
         """That of a region."""
@@ -118,27 +132,55 @@ class Details(nn.Module):
             found.append(self.painter(region).see(cut(source, frame), square_maps(points, region, frame)))
         return torch.cat(found, dim=1)
 
-    def forward(self, picture: Tensor, seen: Tensor, points: Tensor) -> Tensor:
+    def each(self, looks: Tensor | None) -> list[Tensor | None]:
+        """What each region's painter is told of looks [B, 10]."""
+        if looks is None:
+            return [None] * len(REGIONS)
+        return [looks[:, MOUTH_PART], *self.each_eye(looks[:, EYES_PART])]
+
+    def each_eye(self, looks: Tensor) -> list[Tensor]:
+        """What the painter is told of the right and of the left eye, of looks [B, 4] of the pair."""
+        return list(self.sides(looks).chunk(2, dim=1))
+
+    def forward(self, picture: Tensor, seen: Tensor, points: Tensor, looks: Tensor | None = None) -> Tensor:
         """Generated pictures [B, 3, H, W] of driving points [B, K, 2] -> the same with mouth and eyes painted."""
         source = reduce_picture(picture, SOURCE_SIZE)
-        for region, features in zip(REGIONS, seen.split(_SEEN, dim=1), strict=True):
-            frame = region_frame(points, region)
-            painted, share = self.painter(region)(cut(source, frame), features, square_maps(points, region, frame))
-            placed = warp(torch.cat((share * painted, share), dim=1), _place(frame, picture))
-            picture = (1 - placed[:, 3:]) * picture + placed[:, :3]
-        return picture
+        frames, squares = [region_frame(points, region) for region in REGIONS], []
+        told = zip(REGIONS, frames, seen.split(_SEEN, dim=1), self.each(looks), strict=True)
+        for region, frame, features, look in told:
+            maps = square_maps(points, region, frame)
+            painted, share = self.painter(region)(cut(source, frame), features, maps, look)
+            squares.append(torch.cat((share * painted, share), dim=1))
+        # Side by side, and sampled at once: they seldom overlap, and each sampling costs as much as a painter.
+        placed = warp(torch.cat(squares, dim=3), _places(frames, picture))
+        return (1 - placed[:, 3:]) * picture + placed[:, :3]
 
 
-def _place(frame: Frame, picture: Tensor) -> Tensor:
-    """Where each sample of pictures [B, 3, H, W] is in the square: [B, H, W, 2]."""
+def _places(frames: list[Frame], picture: Tensor) -> Tensor:
+    """Where each sample of pictures [B, 3, H, W] is in squares of one size that lie side by side, in that to whose
+    middle it is nearest: [B, H, W, 2]. Samples outside all squares are at the edge of one, where nothing is painted."""
     height, width = picture.shape[-2:]
-    rows = picture_grid(height, 1, frame.centre)[:, 0, 1].view(1, height, 1)
-    columns = picture_grid(1, width, frame.centre)[0, :, 0].view(1, 1, width)
+    rows = picture_grid(height, 1, picture)[:, 0, 1].view(1, height, 1)
+    columns = picture_grid(1, width, picture)[0, :, 0].view(1, 1, width)
+    best: list[Tensor] = []
+    for index, frame in enumerate(frames):
+        x, y = _place(frame, rows, columns)
+        far = torch.maximum(x.abs(), y.abs())
+        x = (x.clamp(-1, 1) + (2 * index + 1 - len(frames))) / len(frames)
+        if index:
+            # 1 or 0, without a comparison, which not all engines have.
+            nearer = torch.ceil((best[2] - far).clamp(0, 1))
+            x, y, far = (before + nearer * (now - before) for before, now in zip(best, (x, y, far), strict=True))
+        best = [x, y, far]
+    return torch.stack(best[:2], dim=-1)
+
+
+def _place(frame: Frame, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    """Where samples at rows [1, H, 1] and columns [1, 1, W] are in the square, across and down: [B, H, W] each."""
     scale = (frame.down * frame.down).sum(-1, keepdim=True)
     ways = [way / scale for way in (frame.right, frame.down)]
-    return torch.stack(
-        [way[..., :1] * columns + (way[..., 1:] * rows - (way * frame.centre).sum(-1, keepdim=True)) for way in ways],
-        dim=-1,
+    return tuple(
+        way[..., :1] * columns + (way[..., 1:] * rows - (way * frame.centre).sum(-1, keepdim=True)) for way in ways
     )
 
 
@@ -162,16 +204,49 @@ class DetailedSynthesis(PortraitSynthesis):
     All networks see squares of 256, which is what they have learned from: only warp and mix grow with the picture.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: bool = False) -> None:
+        """told: as in `Details`."""
         super().__init__(inner_size=SOURCE_SIZE, fade=_FADE)
         # The painted squares and the leash of the decoder cost detail: less of what is soft gives it back.
         self.least_share = 0.25
-        self.details = Details()
+        self.details = Details(told)
 
     def prepare_restored(self, picture: Tensor, points: Tensor) -> DetailedState:
         *state, points = super().prepare_restored(picture, points)
         return DetailedState(*state, self.details.see(picture, points), points)
 
-    def generate(self, state: DetailedState, driving: Tensor) -> Tensor:
-        *parts, details, points = state
-        return self.details(super().generate(PortraitState(*parts, points), driving), details, driving)
+    def generate(self, state: DetailedState | ToldState, driving: Tensor, looks: Tensor | None = None) -> Tensor:
+        return self.details(super().generate(state, driving), state.details, driving, looks)
+
+
+class ToldState(NamedTuple):
+    """As `DetailedState`; fine: the restored key picture at twice its size, [B, 3, 2 H, 2 W]."""
+
+    picture: Tensor
+    behind: Tensor
+    mask: Tensor
+    seen: Tensor
+    half: Tensor
+    quarter: Tensor
+    still: Tensor
+    details: Tensor
+    fine: Tensor
+    points: Tensor
+
+
+class ToldSynthesis(DetailedSynthesis):
+    """The synthesis of generation 5: its painters are told the looks, [B, 10], of each driving picture.
+
+    The key picture is made finer once a group, so that to move it costs half of what bicubic sampling does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(told=True)
+
+    def prepare_restored(self, picture: Tensor, points: Tensor) -> ToldState:
+        *state, points = super().prepare_restored(picture, points)
+        fine = F.interpolate(picture, scale_factor=2.0, mode="bicubic", align_corners=False)
+        return ToldState(*state, fine, points)
+
+    def carried(self, state: ToldState, grid: Tensor) -> Tensor:
+        return warp(state.fine, grid) if self.sampling == "bicubic" else super().carried(state, grid)

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from .analysis import CompactAnalysis, KeypointAnalysis
 from .code import FEATURE, CompactDecoder
-from .details import DetailedState, DetailedSynthesis
-from .groups import ParameterGroup
+from .details import DetailedState, DetailedSynthesis, ToldState, ToldSynthesis
+from .groups import LOOK_COUNT, LOOK_GROUPS, ParameterGroup
 from .layered import LayeredState, LayeredSynthesis
+from .looks import Looks
 from .points import EYES, MOUTH, OUTLINE, POINT_COUNT, POSE
 from .portrait import PortraitState, PortraitSynthesis
 from .synthesis import KeyState, Synthesis
@@ -22,32 +23,39 @@ _SYNTHESES: dict[int, type[nn.Module]] = {
     2: LayeredSynthesis,
     3: PortraitSynthesis,
     4: DetailedSynthesis,
+    5: ToldSynthesis,
 }
-GENERATION = 4
-KeyPictureState = KeyState | LayeredState | PortraitState | DetailedState
+KeyPictureState = KeyState | LayeredState | PortraitState | DetailedState | ToldState
 
 
 class FaceModel(nn.Module):
     """Base of all families.
 
     Parameters are float [B, n], n the sum of the groups' counts. ``generation``: 1 has a blended synthesis, 2 a layered
-    one, 3 one that knows the person from what is behind, 4 one that paints mouth and eyes besides.
+    one, 3 one that knows the person from what is behind, 4 one that paints mouth and eyes besides, 5 has their looks
+    among its parameters; None is the family's ``newest``.
     """
 
     family = ""
     groups: tuple[ParameterGroup, ...] = ()
+    newest = 4
 
-    def __init__(self, generation: int = GENERATION) -> None:
+    def __init__(self, generation: int | None = None) -> None:
         super().__init__()
-        self.generation = generation
-        self.synthesis = _SYNTHESES[generation]()
+        self.generation = self.newest if generation is None else generation
+        self.synthesis = _SYNTHESES[self.generation]()
+
+    @property
+    def has_looks(self) -> bool:
+        """Whether the looks of mouth and eyes are among the parameters."""
+        return self.generation >= 5
 
     def analyse(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in 0..1 -> parameters [B, n]."""
         raise TypeError(f"{type(self).__name__} does not define analyse()")
 
     def analyse_coarsely(self, pictures: Tensor) -> Tensor:
-        """As `analyse`, without the refinement of mouth and eyes, which is trained after all else."""
+        """As `analyse`, without the refinement of mouth and eyes and their looks, which are trained after all else."""
         raise TypeError(f"{type(self).__name__} does not define analyse_coarsely()")
 
     def points(self, parameters: Tensor) -> Tensor:
@@ -67,7 +75,11 @@ class FaceModel(nn.Module):
 
     def generate(self, state: KeyPictureState, parameters: Tensor) -> Tensor:
         """Each picture: parameters [B, n] -> generated picture [B, 3, H, W], 0..1."""
-        return self.synthesis.generate(state, self.points(parameters)).clamp(0, 1)
+        return self.synthesis.generate(state, self.points(parameters), *self.looks(parameters)).clamp(0, 1)
+
+    def looks(self, parameters: Tensor) -> tuple[Tensor, ...]:
+        """The looks [B, 10] of mouth and eyes among parameters [B, n], where there are any."""
+        return ()
 
 
 class Keypoints2d(FaceModel):
@@ -81,7 +93,7 @@ class Keypoints2d(FaceModel):
         ParameterGroup("outline", 2 * len(OUTLINE), 2, 19),
     )
 
-    def __init__(self, generation: int = GENERATION) -> None:
+    def __init__(self, generation: int | None = None) -> None:
         super().__init__(generation)
         self.analysis = KeypointAnalysis()
 
@@ -100,7 +112,7 @@ class Keypoints2d(FaceModel):
 
 class Compact(FaceModel):
     """A 4x4 feature that a small network turns into motion, as in CFTE (Chen et al., DCC 2022): by way of the key
-    points."""
+    points. From generation 5 on, the looks of mouth and eyes besides."""
 
     family = "compact"
     # One value apart: within the first group each is predicted by the change of those before it, as suits points that
@@ -109,23 +121,36 @@ class Compact(FaceModel):
         ParameterGroup("first", 1, 1, 17, dead_zone=0.75),
         ParameterGroup("feature", FEATURE - 1, 1, 17, dead_zone=0.75),
     )
+    newest = 5
 
-    def __init__(self, generation: int = GENERATION) -> None:
+    def __init__(self, generation: int | None = None) -> None:
         super().__init__(generation)
         self.analysis = CompactAnalysis()
         self.decoder = CompactDecoder()
+        if self.has_looks:
+            self.groups = self.groups + LOOK_GROUPS
+            self.analysis.looks = Looks()
 
     def analyse(self, pictures: Tensor) -> Tensor:
-        return self.analysis(pictures)
+        feature = self.analysis(pictures)
+        if not self.has_looks:
+            return feature
+        # The squares lie where the decoder will have them, not where the points were found.
+        return torch.cat((feature, self.analysis.looks(pictures, self.decoder(feature))), dim=1)
 
     def analyse_coarsely(self, pictures: Tensor) -> Tensor:
-        return self.analysis.encode(self.analysis.coarse(pictures))
+        return self.parameters_of(self.analysis.coarse(pictures))
 
     def points(self, parameters: Tensor) -> Tensor:
-        return self.decoder(parameters)
+        return self.decoder(parameters[:, :FEATURE] if self.has_looks else parameters)
+
+    def looks(self, parameters: Tensor) -> tuple[Tensor, ...]:
+        return (parameters[:, FEATURE:],) if self.has_looks else ()
 
     def parameters_of(self, points: Tensor) -> Tensor:
-        return self.analysis.encode(points)
+        feature = self.analysis.encode(points)
+        # The points say nothing of the looks: 0 is their middle.
+        return torch.cat((feature, feature.new_zeros(len(feature), LOOK_COUNT)), dim=1) if self.has_looks else feature
 
 
 FAMILIES: dict[str, type[FaceModel]] = {model.family: model for model in (Keypoints2d, Compact)}

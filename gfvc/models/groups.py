@@ -18,3 +18,10 @@ class ParameterGroup(NamedTuple):
     step_index: int
     follows: bool = False
     dead_zone: float = 1.0
+
+
+# Values of the looks of mouth and eyes (`looks`), which follow all others.
+MOUTH_LOOK, EYES_LOOK = 6, 4
+LOOK_GROUPS = (ParameterGroup("mouth_look", MOUTH_LOOK, 1, 8), ParameterGroup("eyes_look", EYES_LOOK, 1, 8))
+LOOK_COUNT = MOUTH_LOOK + EYES_LOOK
+MOUTH_PART, EYES_PART = slice(0, MOUTH_LOOK), slice(MOUTH_LOOK, LOOK_COUNT)

@@ -14,6 +14,8 @@ class PointMap:
 
     What `FaceModel.points` computes, for the encoder, which also needs the derivative. Without weights, or with those
     of a family whose parameters are the points, they are what they are.
+
+    count: parameters that stand for them.
     """
 
     def __init__(self, weights: Weights | None = None) -> None:
@@ -23,9 +25,12 @@ class PointMap:
             for name, tensor in tensors.items()
             if name.startswith("decoder.code.")
         }
+        self.count = self._code["linear.weight"].shape[1] if self._code else 2 * POINT_COUNT
 
     def __call__(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Parameters float32 [n] -> key points [K, 2] and their derivative [2 K, n]."""
+        """The first ``count`` parameters, float32, of as many or more -> key points [K, 2] and their derivative
+        [2 K, count]; what follows those says nothing of the points."""
+        parameters = parameters[: self.count]
         if not self._code:
             return parameters.reshape(POINT_COUNT, 2), np.eye(2 * POINT_COUNT, dtype=np.float32)
         code = self._code

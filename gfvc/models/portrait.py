@@ -123,6 +123,10 @@ class PortraitSynthesis(RestoringSynthesis):
             points,
         )
 
+    def carried(self, state: PortraitState, grid: Tensor) -> Tensor:
+        """The key picture, moved: [B, 3, H, W] at positions [B, H, W, 2]."""
+        return warp(state.picture, grid, self.sampling)
+
     def layers(self, state: PortraitState, driving: Tensor) -> Layers:
         """The shares are those of generated content, person and what is behind."""
         height, width = state.half.shape[-2:]
@@ -157,7 +161,7 @@ class PortraitSynthesis(RestoringSynthesis):
         grid = grid + 0.05 * (head * flow.float()).permute(0, 2, 3, 1)
         # From here on in the size of the picture.
         height, width = state.picture.shape[-2:]
-        moved = warp(state.picture, resize_grid(grid, height, width), self.sampling)
+        moved = self.carried(state, resize_grid(grid, height, width))
         x = F.pixel_shuffle(x, 2).float()
         if x.shape[-2:] != (height, width):
             x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)

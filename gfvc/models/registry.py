@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ..errors import ModelError
-from .families import FAMILIES, GENERATION, FaceModel
+from .families import FAMILIES, FaceModel
 from .store import DEFAULT_FAMILY, DEFAULTS, Weights, cards, find_for_stream, find_weights, stream_name, weights_path
 
 __all__ = [
@@ -87,8 +87,10 @@ def build_model(weights: Weights, device: torch.device | None = None) -> FaceMod
     return model.to(device or torch.device("cpu"))
 
 
-def save_weights(weights: dict[str, torch.Tensor], family: str, path: Path, generation: int = GENERATION) -> str:
-    """Write weights as half-precision safetensors; returns their SHA-256."""
+def save_weights(weights: dict[str, torch.Tensor], family: str, path: Path, generation: int | None = None) -> str:
+    """Write weights, of the family's newest generation unless told otherwise, as half-precision safetensors; returns
+    their SHA-256."""
+    generation = FAMILIES[family].newest if generation is None else generation
     # One entry: safetensors writes several in any order, and the same weights have to be the same bytes.
     metadata = {"gfvc": json.dumps({"family": family, "generation": generation})}
     data = save({name: value.half().contiguous().cpu() for name, value in weights.items()}, metadata)

@@ -18,7 +18,7 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 DEFAULTS = {"keypoints2d": "keypoints2d-2", "compact": "compact-4"}
 DEFAULT_FAMILY = "compact"
 # Weights state which generation of networks they are for; those that do not are of the first.
-GENERATIONS = (1, 2, 3, 4)
+GENERATIONS = {"keypoints2d": (1, 2, 3, 4), "compact": (1, 2, 3, 4, 5)}
 MAX_WEIGHT_BYTES = 256 << 20
 
 
@@ -113,7 +113,7 @@ def _read(path: Path, family: str) -> Weights:
     stored, generation = metadata.get("family", family), metadata.get("generation", 1)
     if stored != family:
         raise ModelError(f"{path}: weights of family {stored}, {family} expected")
-    if generation not in GENERATIONS:
+    if generation not in GENERATIONS[family]:
         raise ModelError(f"{path}: weights of generation {generation!r}, which this version does not know")
     return Weights(path, family, generation, data, sha256)
 

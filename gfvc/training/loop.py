@@ -242,6 +242,10 @@ class Trainer:
             return SynthesisStep(model, use, options.labelled)
         if stage == "details":
             model.synthesis.details.requires_grad_(True)
+            if model.has_looks:
+                if self.files.initial is not None and find_weights(model.family, self.files.initial).generation < 5:
+                    model.analysis.looks.begin(model.analysis.local)
+                model.analysis.looks.requires_grad_(True)
             return DetailsStep(model, use)
         if stage == "code":
             self._require_family("compact")
@@ -331,6 +335,7 @@ class Trainer:
         self.sampler.generator.manual_seed(seed)
         torch.manual_seed(seed)
         batch = self.sampler.draw(self.options.batch)
+        self.module.progress = self.step / self.options.steps
         affine = random_affine(self.options.batch, self.sampler.generator, 1.0).to(self.device)
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
             result: StepResult = self.parallel(batch, affine)

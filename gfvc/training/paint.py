@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..models.blocks import warp
 from ..models.details import paint_over, square_maps
+from ..models.groups import EYES_PART, LOOK_COUNT, MOUTH_PART
 from ..models.local import CROP_SIZE, REGIONS, LocalPoints, region_frame
 from .adversary import PatchCritic
 from .losses import pyramid_l1, ssim_loss, texture_loss
@@ -17,14 +21,18 @@ _MAPS = 5
 # Of the error of the points that the analysis finds in what was painted, in half sides of a square, and of the
 # features by which it finds them.
 _FOUND, _LOOKS = 2.0, 0.5
+# Share of the training in which looks cost nothing; as long again, and they have their whole price.
+_FREE = 0.15
+# By how many steps what a decoder has of a look is off, at most.
+_LAG = 0.75
 
 
 class DetailsStep(Step):
-    """The painters alone, on squares of pictures that the rest of the model has made.
+    """The painters alone, on squares of pictures that the rest of the model has made, and the looks they are told.
 
     Besides the losses of pictures, what the analysis sees in the painted squares has to be what it sees in the
     originals: it knows mouths and eyes by what they do. Two critics, of mouths and of eyes, are told where the points
-    are.
+    are. Looks have a price: about the bits by which they differ from the key picture's.
     """
 
     @staticmethod
@@ -32,24 +40,44 @@ class DetailsStep(Step):
         return nn.ModuleDict({name: PatchCritic(inputs=3 + _MAPS) for name in ("mouth", "eye")})
 
     def forward(self, batch: dict[int, SquareBatch], affine: Tensor) -> StepResult:
-        mouth, *eyes = (self.squares(place, squares) for place, squares in sorted(batch.items()))
         losses: dict[str, Tensor] = {}
-        shown = []
-        for name, parts in (("mouth", [mouth]), ("eye", eyes)):
-            painted, target, maps = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-            for kind, loss in self.region_losses(name, painted, target, maps).items():
+        shown = {}
+        for name, places in (("mouth", [0]), ("eye", [1, 2])):
+            parts = [batch[place] for place in places]
+            told, rate = self.told(name, parts)
+            squares = (self.squares(place, *part) for place, *part in zip(places, parts, told, strict=True))
+            shown[name], target, maps = (torch.cat(tensors) for tensors in zip(*squares, strict=True))
+            for kind, loss in (self.region_losses(name, shown[name], target, maps) | rate).items():
                 losses[kind] = losses.get(kind, 0) + loss
-            shown.append(painted)
-        return self.result(losses, shown[0])
+        return self.result(losses, shown["mouth"])
 
-    def squares(self, place: int, batch: SquareBatch) -> tuple[Tensor, Tensor, Tensor]:
+    def told(self, name: str, parts: Sequence[SquareBatch]) -> tuple[list[Tensor | None], dict[str, Tensor]]:
+        """What the painter of mouth or eyes is told of each square of a picture, as a decoder has it, and the price."""
+        if not self.model.has_looks:
+            return [None] * len(parts), {}
+        looks = self.model.analysis.looks
+        see, part = (looks.of_mouth, MOUTH_PART) if name == "mouth" else (looks.of_eyes, EYES_PART)
+        steps = self.steps[-LOOK_COUNT:][part]
+        key, driving = (
+            see(*map(disturbed, squares)) for squares in zip(*((p.key, p.driving) for p in parts), strict=True)
+        )
+        # Not from the start: values that cost and that nobody listens to yet would fall silent.
+        price = self.use.rate * min(1.0, max(0.0, (self.progress - _FREE) / _FREE))
+        rate = price * torch.log2(1 + (driving - key).abs() / steps).mean()
+        # The encoder leaves values as they are while they change by little.
+        received = driving + (2 * torch.rand_like(driving) - 1) * _LAG * steps
+        if name == "mouth":
+            return [received], {"rate": rate}
+        return self.model.synthesis.details.each_eye(received), {"rate": rate}
+
+    def squares(self, place: int, batch: SquareBatch, look: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Of one region: painted squares, originals, and the maps of the points."""
         region = REGIONS[place]
         painter = self.model.synthesis.details.painter(region)
         key_frame, frame = (region_frame(points, region) for points in (batch.key_points, batch.driving_points))
         maps = square_maps(batch.driving_points, region, frame)
         seen = painter.see(batch.key, square_maps(batch.key_points, region, key_frame))
-        painted, share = painter(batch.now, seen, maps)
+        painted, share = painter(batch.now, seen, maps, look)
         return paint_over(batch.now, painted, share), batch.driving, maps
 
     def region_losses(self, name: str, painted: Tensor, target: Tensor, maps: Tensor) -> dict[str, Tensor]:
@@ -73,3 +101,13 @@ class DetailsStep(Step):
             told = (torch.cat((pictures, large), dim=1) for pictures in (painted, target))
             losses |= self.judged(self.critic[name], *told)
         return losses
+
+
+def disturbed(squares: Tensor) -> Tensor:
+    """Squares [B, 3, 64, 64] turned, scaled and moved a little, at random: where an encoder cuts them, a decoder's lie
+    only nearly."""
+    rand = 2 * torch.rand(4, len(squares), device=squares.device) - 1
+    angle, scale, right, down = (0.05 * rand[0], 1 + 0.05 * rand[1], 0.06 * rand[2], 0.06 * rand[3])
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    rows = torch.stack((torch.stack((cos, -sin, right), dim=1), torch.stack((sin, cos, down), dim=1)), dim=1)
+    return warp(squares, F.affine_grid(rows, list(squares.shape), align_corners=False))

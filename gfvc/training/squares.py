@@ -17,7 +17,7 @@ from datasets.clips import FrameCache, whole_file, write_array
 
 from ..backends.base import Backend
 from ..models.blocks import pick
-from ..models.local import CROP_SIZE, EYE_REGIONS, REGIONS, SOURCE_SIZE, Region, cut, region_frame
+from ..models.local import CROP_SIZE, REGIONS, SOURCE_SIZE, Region, cut, region_frame
 from ..models.point_map import PointMap
 from ..models.points import MIRROR, POINT_COUNT
 from ..models.resample import reduce_picture
@@ -151,29 +151,32 @@ class SquareSampler:
     def __init__(self, squares: Squares, device: torch.device) -> None:
         self.squares, self.device = squares, device
         changes = [opening_changes(torch.from_numpy(np.array(squares.points)), region) for region in REGIONS]
-        self.weights = [0.3 * change.mean() + change for change in changes]
+        mouth, eyes = changes[0], changes[1] + changes[2]
+        self.weights = [0.3 * change.mean() + change for change in (mouth, eyes)]
         self.generator = torch.Generator()
 
     def draw(self, count: int) -> dict[int, SquareBatch]:
-        """For each region, by its place in `REGIONS`, ``count`` squares of the mouth, half as many of each eye."""
-        return {
-            place: self._draw(place, count if region not in EYE_REGIONS else max(1, count // 2))
-            for place, region in enumerate(REGIONS)
-        }
+        """For each region, by its place in `REGIONS`, ``count`` squares of the mouth, half as many of each eye, both
+        eyes of the same pictures."""
+        squares = self._draw([0], self.weights[0], count)
+        squares += self._draw([1, 2], self.weights[1], max(1, count // 2))
+        return dict(enumerate(squares))
 
-    def _draw(self, place: int, count: int) -> SquareBatch:
+    def _draw(self, places: list[int], weights: Tensor, count: int) -> list[SquareBatch]:
+        """Squares of regions that are each other's mirror image, or their own."""
         g = self.generator
-        rows = torch.multinomial(self.weights[place], count, replacement=True, generator=g).tolist()
-        cuts = np.stack([self.squares.squares[row, :, place] for row in rows])
+        rows = torch.multinomial(weights, count, replacement=True, generator=g).tolist()
+        cuts = np.stack([self.squares.squares[row][:, places] for row in rows])
         points = torch.from_numpy(np.stack([self.squares.points[row] for row in rows])).to(self.device)
-        cuts = torch.from_numpy(cuts).to(self.device).permute(1, 0, 4, 2, 3).float() / 255
+        cuts = torch.from_numpy(cuts).to(self.device).permute(2, 1, 0, 5, 3, 4).float() / 255
         # Light and, a little, its colour.
-        gain = 1 + 0.4 * (torch.rand(1, count, 1, 1, 1, generator=g) - 0.5)
-        gain = gain + 0.1 * (torch.rand(1, count, 3, 1, 1, generator=g) - 0.5)
+        gain = 1 + 0.4 * (torch.rand(1, 1, count, 1, 1, 1, generator=g) - 0.5)
+        gain = gain + 0.1 * (torch.rand(1, 1, count, 3, 1, 1, generator=g) - 0.5)
         cuts = (cuts * gain.to(self.device)).clamp(0, 1)
-        if REGIONS[place] not in EYE_REGIONS:
-            mirrored = torch.rand(count, generator=g) < 0.5
-            cuts[:, mirrored] = cuts[:, mirrored].flip(-1)
-            flipped = points[mirrored][:, :, list(MIRROR)]
-            points[mirrored] = flipped * flipped.new_tensor([-1.0, 1.0])
-        return SquareBatch(cuts[KEY], cuts[NOW], cuts[TARGET], points[:, 0], points[:, 1])
+        mirrored = torch.rand(count, generator=g) < 0.5
+        # The left eye's square is mirrored as it is: the eyes change places.
+        turned = cuts[:, :, mirrored].flip(0)
+        cuts[:, :, mirrored] = turned.flip(-1) if len(places) == 1 else turned
+        flipped = points[mirrored][:, :, list(MIRROR)]
+        points[mirrored] = flipped * flipped.new_tensor([-1.0, 1.0])
+        return [SquareBatch(part[KEY], part[NOW], part[TARGET], points[:, 0], points[:, 1]) for part in cuts]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bitstream import step_size
 
+from ..models.code import FEATURE
 from ..models.families import FaceModel
 from ..models.local import EYE_REGIONS, MOUTH_REGION
 from ..models.points import FACE_COUNT, OUTLINE_SLICE, POSE_SLICE, index_of
@@ -53,6 +54,8 @@ class Step(nn.Module):
         super().__init__()
         self.model = model
         self.use = use
+        # Share of the steps that are done.
+        self.progress = 0.0
         self.critic = self.make_critic() if use.adversarial or use.features else None
         steps = torch.tensor([float(step_size(group.step_index)) for group in model.groups for _ in range(group.count)])
         self.register_buffer("steps", steps, persistent=False)
@@ -251,10 +254,10 @@ class CodeStep(Step):
 
     def forward(self, batch: PointBatch, affine: Tensor) -> StepResult:
         target = torch.cat((batch.key, batch.driving))
-        feature = self.model.analysis.encode(target)
-        following = self.model.analysis.encode(batch.following)
+        feature = self.model.parameters_of(target)
+        following = self.model.parameters_of(batch.following)
         # About the bits of each value's change from picture to picture: what the code should have little of.
-        change = (following - feature.chunk(2)[1]).abs() / self.steps
+        change = ((following - feature.chunk(2)[1]).abs() / self.steps)[:, :FEATURE]
         points = self.received(feature)
         # What the quantiser adds from picture to picture is seen as trembling.
         tremble = (self.received(following) - batch.following) - (points.chunk(2)[1] - batch.driving)

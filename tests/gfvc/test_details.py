@@ -36,7 +36,7 @@ def picture() -> torch.Tensor:
 class Red(torch.nn.Module):
     """Paints whole squares red."""
 
-    def forward(self, now, seen, maps):
+    def forward(self, now, seen, maps, look):
         red = now.new_tensor([1.0, 0.0, 0.0])[None, :, None, None].expand_as(now)
         return red, SquarePainter(8).window.expand(len(now), -1, -1, -1)
 

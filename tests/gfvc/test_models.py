@@ -86,7 +86,7 @@ def untrained_cost(family, size):
 def test_costs_are_within_the_budget(family):
     cost = untrained_cost(family, 256)
     assert 0.05 < cost["generate_gmac"] <= 0.7
-    assert 0.01 < cost["analyse_gmac"] <= 0.4
+    assert 0.01 < cost["analyse_gmac"] <= 0.45
     # Once per key picture, with its restoration and the person's mask.
     assert 0.05 < cost["prepare_gmac"] <= 4.5
     assert 500_000 < cost["weights"] <= 15_000_000

@@ -148,7 +148,7 @@ def test_synthesis_learns_from_restored_key_pictures(tmp_path, trainer, cache):
     assert all(float(row[name]) > 0 for name in ("adversarial", "features", "critic", "texture", "new"))
 
 
-def test_details_stage_trains_the_painters_alone(tmp_path, trainer):
+def test_details_stage_trains_the_painters_and_what_they_are_told_alone(tmp_path, trainer):
     options = {"family": "compact", "stage": "details", "degrade": True, "initial": weights_path("compact-3")}
     trained = trainer(tmp_path / "run", adversarial=0.1, features=1.0, **options)
     squares = trained.sampler.squares
@@ -159,7 +159,12 @@ def test_details_stage_trains_the_painters_alone(tmp_path, trainer):
     weights = trained.fit(log_every=1)
     different = {name for name in before if not torch.equal(before[name], weights[name])}
     assert different
-    assert all(name.startswith("synthesis.details.") for name in different)
+    assert all(name.startswith(("synthesis.details.", "analysis.looks.")) for name in different)
+    # The looks begin with what finds the points.
+    for part in ("mouth", "eye"):
+        assert torch.equal(
+            before[f"analysis.looks.{part}.down2.conv.weight"], before[f"analysis.local.{part}.down2.conv.weight"]
+        )
     row = rows(tmp_path / "run" / "log.csv")[-1]
     assert all(float(row[name]) > 0 for name in ("l1", "found", "looks", "texture", "adversarial", "critic"))
 
@@ -172,7 +177,7 @@ def test_squares_are_those_of_pictures_that_are_not_painted_yet(tmp_path, traine
     for name in ("mouth", "eye"):
         weights[f"synthesis.details.{name}.out.bias"] += 0.3
     path = tmp_path / "other.safetensors"
-    save_weights(weights, "compact", path)
+    save_weights(weights, "compact", path, 4)
     other = trainer(tmp_path / "b", initial=path, **options)
     assert np.array_equal(first.sampler.squares.squares, other.sampler.squares.squares)
 
