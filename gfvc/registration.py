@@ -42,7 +42,7 @@ _AT_REST = 0.006
 _LEAST_SHARE = 0.1
 # What a square error of 1 in a value of a look costs, as the metric has it: what it changes in the squares of mouth and
 # eyes, which are a small part of the picture and count for more than that.
-_LOOK_ERROR = np.repeat((3e-5, 1.5e-5), (MOUTH_LOOK, EYES_LOOK))
+_LOOK_ERROR = np.repeat((1e-4, 3e-5), (MOUTH_LOOK, EYES_LOOK))
 # Keeps parameters where nothing says anything of them.
 _FLOOR = 1e-6
 

@@ -84,7 +84,10 @@ def _add_stage_options(parser: argparse.ArgumentParser) -> None:
         ("shares", "what is behind the person is shown where the person is not"),
         ("adversarial", "a critic's judgement"),
         ("features", "the critic's features"),
-        ("rate", "change of a code from picture to picture (--stage code)"),
+        (
+            "rate",
+            "change of a code from picture to picture (--stage code), of looks from the key picture (--stage details)",
+        ),
     ):
         default = getattr(LossWeights(), name)
         parser.add_argument(f"--{name}", type=float, default=default, help=f"weight of the loss: {meaning}")

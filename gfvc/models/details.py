@@ -26,6 +26,12 @@ _BUMP, _SOFT = 0.12, 0.05
 # Share of a square's half side over which it fades out.
 _EDGE = 0.25
 _SEEN = 12
+# Where a square fades out, a painter learns to exaggerate: told of a brow that moves across its edge, it lays orange
+# stripes on the forehead. Lids, whites and irises need less than this, teeth more.
+_EYE_LIMIT = 0.25
+# Weight of the samples one and a half away from one that is put in between. Sampled bilinearly at random places, the
+# finer picture keeps 0.99 of the detail that bicubic sampling (which has -0.094 here) keeps; with -0.094, 0.86.
+_FAR = -0.14
 # Of the fill behind the person, in samples of 128.
 _FADE = 2
 
@@ -54,9 +60,10 @@ def _window() -> Tensor:
 class SquarePainter(nn.Module):
     """Paints the squares of one region."""
 
-    def __init__(self, width: int, look: int = 0) -> None:
-        """look: values of a look (`looks`) that it is told, 0 for none."""
+    def __init__(self, width: int, look: int = 0, limit: float | None = None) -> None:
+        """look: values of a look (`looks`) that it is told, 0 for none; limit: by how much it may change a colour."""
         super().__init__()
+        self.limit = limit
         middle, narrow = width * 3 // 2, width * 2
         self.look = nn.Sequential(
             nn.Conv2d(12 + 5, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, _SEEN, 3, padding=1)
@@ -93,7 +100,8 @@ class SquarePainter(nn.Module):
         painted = F.pixel_shuffle(self.out(x), 2)
         # Clamped, not squashed: what need not be painted is left exactly as it is.
         share = (0.5 + painted[:, 3:]).clamp(0, 1) * self.window
-        return now + painted[:, :3], share
+        change = painted[:, :3] if self.limit is None else painted[:, :3].clamp(-self.limit, self.limit)
+        return now + change, share
 
 
 def paint_over(now: Tensor, painted: Tensor, share: Tensor) -> Tensor:
@@ -107,7 +115,10 @@ class Details(nn.Module):
     def __init__(self, told: bool = False) -> None:
         """told: they are told the looks of the driving picture."""
         super().__init__()
-        self.mouth, self.eye = SquarePainter(32, MOUTH_LOOK * told), SquarePainter(16, EYES_LOOK * told)
+        self.mouth, self.eye = (
+            SquarePainter(32, MOUTH_LOOK * told),
+            SquarePainter(16, EYES_LOOK * told, _EYE_LIMIT if told else None),
+        )
         if told:
             # What the looks of a pair of eyes say to each of them.
             self.sides = nn.Linear(EYES_LOOK, 2 * EYES_LOOK)
@@ -152,11 +163,11 @@ class Details(nn.Module):
             painted, share = self.painter(region)(cut(source, frame), features, maps, look)
             squares.append(torch.cat((share * painted, share), dim=1))
         # Side by side, and sampled at once: they seldom overlap, and each sampling costs as much as a painter.
-        placed = warp(torch.cat(squares, dim=3), _places(frames, picture))
+        placed = warp(torch.cat(squares, dim=3), places(frames, picture))
         return (1 - placed[:, 3:]) * picture + placed[:, :3]
 
 
-def _places(frames: list[Frame], picture: Tensor) -> Tensor:
+def places(frames: list[Frame], picture: Tensor) -> Tensor:
     """Where each sample of pictures [B, 3, H, W] is in squares of one size that lie side by side, in that to whose
     middle it is nearest: [B, H, W, 2]. Samples outside all squares are at the edge of one, where nothing is painted."""
     height, width = picture.shape[-2:]
@@ -220,7 +231,7 @@ class DetailedSynthesis(PortraitSynthesis):
 
 
 class ToldState(NamedTuple):
-    """As `DetailedState`; fine: the restored key picture at twice its size, [B, 3, 2 H, 2 W]."""
+    """As `DetailedState`; fine: the restored key picture with new samples halfway between its own, [B, 3, 2 H, 2 W]."""
 
     picture: Tensor
     behind: Tensor
@@ -237,7 +248,8 @@ class ToldState(NamedTuple):
 class ToldSynthesis(DetailedSynthesis):
     """The synthesis of generation 5: its painters are told the looks, [B, 10], of each driving picture.
 
-    The key picture is made finer once a group, so that to move it costs half of what bicubic sampling does.
+    The key picture is made finer once a group, so that to move it costs half of what bicubic sampling does. Its own
+    samples are kept: what rests would lose detail else.
     """
 
     def __init__(self) -> None:
@@ -245,8 +257,21 @@ class ToldSynthesis(DetailedSynthesis):
 
     def prepare_restored(self, picture: Tensor, points: Tensor) -> ToldState:
         *state, points = super().prepare_restored(picture, points)
-        fine = F.interpolate(picture, scale_factor=2.0, mode="bicubic", align_corners=False)
-        return ToldState(*state, fine, points)
+        return ToldState(*state, _finer(picture), points)
 
     def carried(self, state: ToldState, grid: Tensor) -> Tensor:
-        return warp(state.fine, grid) if self.sampling == "bicubic" else super().carried(state, grid)
+        if self.sampling != "bicubic":
+            return super().carried(state, grid)
+        height, width = state.picture.shape[-2:]
+        # `warp` takes the samples of `fine` to lie a quarter of a sample of the picture before where they do.
+        return warp(state.fine, grid - grid.new_tensor([0.5 / width, 0.5 / height]))
+
+
+def _finer(picture: Tensor) -> Tensor:
+    """[B, 3, H, W] -> [B, 3, 2 H, 2 W]: its samples, and one halfway to the next behind each, across and down."""
+    near = 0.5 - _FAR
+    taps = picture.new_tensor([_FAR, 0, near, 1, near, 0, _FAR])
+    weight = (taps[:, None] * taps).expand(picture.shape[1], 1, -1, -1)
+    padded = F.pad(picture, (2, 2, 2, 2), mode="replicate")
+    found = F.conv_transpose2d(padded, weight, stride=2, padding=3, output_padding=1, groups=picture.shape[1])
+    return found[..., 4:-4, 4:-4]

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ..models.blocks import warp
 from ..models.details import paint_over, square_maps
 from ..models.groups import EYES_PART, LOOK_COUNT, MOUTH_PART
-from ..models.local import CROP_SIZE, REGIONS, LocalPoints, region_frame
+from ..models.local import CROP_SIZE, EYE_REGIONS, MOUTH_REGION, REGIONS, LocalPoints, region_frame
 from .adversary import PatchCritic
 from .losses import pyramid_l1, ssim_loss, texture_loss
 from .squares import SquareBatch
@@ -21,6 +21,10 @@ _MAPS = 5
 # Of the error of the points that the analysis finds in what was painted, in half sides of a square, and of the
 # features by which it finds them.
 _FOUND, _LOOKS = 2.0, 0.5
+# Of an eye's points.
+_IRIS = 2
+# Lids and irises move by a pixel or two, which the errors above hardly see.
+_OPENING, _GAZE = 4.0, 4.0
 # Share of the training in which looks cost nothing; as long again, and they have their whole price.
 _FREE = 0.15
 # By how many steps what a decoder has of a look is off, at most.
@@ -83,6 +87,7 @@ class DetailsStep(Step):
     def region_losses(self, name: str, painted: Tensor, target: Tensor, maps: Tensor) -> dict[str, Tensor]:
         use, local = self.use, self.model.analysis.local
         finder: LocalPoints = local.mouth if name == "mouth" else local.eye
+        gap = MOUTH_REGION.gap if name == "mouth" else EYE_REGIONS[0].gap
         weight = torch.ones_like(target[:, :1])
         points, looks = finder.look(painted)
         with torch.no_grad():
@@ -93,7 +98,10 @@ class DetailsStep(Step):
             "ssim": 0.3 * ssim_loss(painted, target, weight),
             "found": _FOUND * (points - true_points).abs().mean(),
             "looks": _LOOKS * torch.stack(distances).mean(),
+            "opening": _OPENING * (_opening(points, gap) - _opening(true_points, gap)).abs().mean(),
         }
+        if name == "eye":
+            losses["gaze"] = _GAZE * (_gaze(points) - _gaze(true_points)).abs().mean()
         if use.texture:
             losses["texture"] = use.texture * texture_loss(painted, target)
         if self.critic is not None:
@@ -101,6 +109,17 @@ class DetailsStep(Step):
             told = (torch.cat((pictures, large), dim=1) for pictures in (painted, target))
             losses |= self.judged(self.critic[name], *told)
         return losses
+
+
+def _opening(points: Tensor, gap: tuple[int, int]) -> Tensor:
+    """How far apart lips or lids are: [B], from points [B, N, 2] of a square."""
+    upper, lower = gap
+    return points[:, lower, 1] - points[:, upper, 1]
+
+
+def _gaze(points: Tensor) -> Tensor:
+    """Where the iris is between the lids: [B, 2], from points [B, 4, 2] of an eye."""
+    return points[:, _IRIS] - points[:, :2].mean(1)
 
 
 def disturbed(squares: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gfvc.models.details import Details, SquarePainter, square_maps
+from gfvc.models.details import Details, SquarePainter, places, square_maps
 from gfvc.models.local import CROP_SIZE, EYE_REGIONS, MOUTH_REGION, REGIONS, cut, region_frame
 from gfvc.models.points import MIRROR, POINT_COUNT, index_of
 
@@ -76,6 +76,31 @@ def test_paint_lies_where_the_points_are_and_nowhere_else(picture, points, paint
 
 
 @torch.no_grad()
+def test_where_squares_overlap_the_nearer_middle_has_the_sample(picture, points):
+    near = points.clone()
+    for name in ("lid_upper", "lid_lower", "iris", "brow"):
+        right, left = index_of(f"right_{name}", f"left_{name}")
+        near[:, [right, left]] = points[:, [right, left]] * 0.5 + points[:, [left, right]] * torch.tensor([0.3, 0.5])
+    frames = [region_frame(near, region) for region in REGIONS]
+    axis = (torch.arange(SIZE) * 2 + 1) / SIZE - 1
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).view(1, -1, 2)
+    placed = torch.stack([frame.to_square(grid)[0] for frame in frames])
+    far = placed.abs().amax(-1)
+    least, nearest = far.min(0)
+    assert ((far < 1).sum(0) > 1).any()
+    found = places(frames, picture).view(-1, 2)
+    inside = least < 1
+    assert torch.equal(((found[:, 0] + 1) * len(frames) / 2).floor().long()[inside], nearest[inside])
+    own = placed[nearest, torch.arange(len(nearest))]
+    across = (own[:, 0] + 2 * nearest + 1 - len(frames)) / len(frames)
+    assert torch.allclose(found[inside], torch.stack((across, own[:, 1]), dim=-1)[inside], atol=1e-5)
+    # Outside all of them: at an edge, where nothing is painted.
+    u = (found[~inside, 0] + 1) * len(frames) / 2
+    at_edge = ((u - u.round()).abs() < 1e-5) | (found[~inside, 1].abs() >= 1)
+    assert at_edge.all()
+
+
+@torch.no_grad()
 def test_painting_of_a_mirrored_face_is_the_mirrored_painting(picture, points):
     torch.manual_seed(5)
     details = Details().eval()
@@ -110,3 +135,16 @@ def test_maps_tell_open_from_closed(points):
     maps = [square_maps(at, MOUTH_REGION, region_frame(at, MOUTH_REGION))[:, -1] for at in (points, closed)]
     assert maps[0].amax() > 0.5
     assert maps[1].amax() < 0.3
+
+
+@torch.no_grad()
+def test_a_painter_changes_no_colour_by_more_than_its_limit():
+    torch.manual_seed(7)
+    now, maps = torch.rand(2, 3, CROP_SIZE, CROP_SIZE), torch.rand(2, 5, CROP_SIZE // 2, CROP_SIZE // 2)
+    for limit in (None, 0.25):
+        torch.manual_seed(8)
+        painter = SquarePainter(8, limit=limit)
+        torch.nn.init.normal_(painter.out.weight, std=1.0)
+        painted, _ = painter(now, painter.see(now, maps), maps)
+        largest = (painted - now).abs().max()
+        assert largest > 0.3 if limit is None else largest == pytest.approx(limit, abs=1e-6)

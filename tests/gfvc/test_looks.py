@@ -109,3 +109,39 @@ def test_squares_are_disturbed_by_little():
     assert 1e-3 < (found - smooth).abs().mean() < 0.1
     still = warp(smooth, picture_grid(64, 64, smooth).expand(8, -1, -1, -1))
     assert torch.allclose(still, smooth, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_key_picture_at_rest_is_carried_over_as_it_is_and_a_moved_one_keeps_its_detail():
+    generator = torch.Generator().manual_seed(9)
+    # Detail of several sizes, as in pictures.
+    layers = [torch.rand(1, 3, 64 // n, 96 // n, generator=generator) for n in (1, 2, 4)]
+    shown = (
+        sum(
+            n * torch.nn.functional.interpolate(x, (64, 96), mode="bicubic")
+            for n, x in zip((1, 2, 4), layers, strict=True)
+        )
+        / 7
+    )
+    synthesis = FAMILIES["compact"]().eval().synthesis
+    state = synthesis.prepare_restored(shown, torch.rand(1, POINT_COUNT, 2, generator=generator) - 0.5)
+    assert state.fine.shape == (1, 3, 128, 192)
+    grid = picture_grid(64, 96, shown)[None]
+    assert torch.allclose(synthesis.carried(state, grid), shown, atol=1e-4)
+    one = grid + torch.tensor([2 / 96, 0.0])
+    assert torch.allclose(synthesis.carried(state, one)[..., :-1], shown[..., 1:], atol=1e-4)
+
+    def detail(pictures: list[torch.Tensor]) -> float:
+        return float(sum(found.diff(dim=-1).square().mean() for found in pictures))
+
+    places = [grid + torch.rand(2, generator=generator) * torch.tensor([2 / 96, 2 / 64]) for _ in range(20)]
+    ours, bicubic, bilinear = (
+        detail([sample(place) for place in places])
+        for sample in (
+            lambda place: synthesis.carried(state, place),
+            lambda place: warp(shown, place, "bicubic"),
+            lambda place: warp(shown, place),
+        )
+    )
+    assert bilinear < 0.8 * bicubic
+    assert 0.9 * bicubic < ours < 1.1 * bicubic
