@@ -254,24 +254,24 @@ class ToldSynthesis(DetailedSynthesis):
 
     def __init__(self) -> None:
         super().__init__(told=True)
+        near = 0.5 - _FAR
+        taps = torch.tensor([_FAR, 0, near, 1, near, 0, _FAR])
+        self.register_buffer("between", (taps[:, None] * taps).repeat(3, 1, 1, 1), persistent=False)
 
     def prepare_restored(self, picture: Tensor, points: Tensor) -> ToldState:
         *state, points = super().prepare_restored(picture, points)
-        return ToldState(*state, _finer(picture), points)
+        return ToldState(*state, self.finer(picture), points)
+
+    def finer(self, picture: Tensor) -> Tensor:
+        """[B, 3, H, W] -> [B, 3, 2 H, 2 W]: its samples, and one halfway to the next behind each, across and down."""
+        padded = F.pad(picture, (2, 2, 2, 2), mode="replicate")
+        found = F.conv_transpose2d(padded, self.between, stride=2, padding=3, output_padding=1, groups=3)
+        return found[..., 4:-4, 4:-4]
 
     def carried(self, state: ToldState, grid: Tensor) -> Tensor:
         if self.sampling != "bicubic":
             return super().carried(state, grid)
         height, width = state.picture.shape[-2:]
-        # `warp` takes the samples of `fine` to lie a quarter of a sample of the picture before where they do.
-        return warp(state.fine, grid - grid.new_tensor([0.5 / width, 0.5 / height]))
-
-
-def _finer(picture: Tensor) -> Tensor:
-    """[B, 3, H, W] -> [B, 3, 2 H, 2 W]: its samples, and one halfway to the next behind each, across and down."""
-    near = 0.5 - _FAR
-    taps = picture.new_tensor([_FAR, 0, near, 1, near, 0, _FAR])
-    weight = (taps[:, None] * taps).expand(picture.shape[1], 1, -1, -1)
-    padded = F.pad(picture, (2, 2, 2, 2), mode="replicate")
-    found = F.conv_transpose2d(padded, weight, stride=2, padding=3, output_padding=1, groups=picture.shape[1])
-    return found[..., 4:-4, 4:-4]
+        # `warp` takes the samples of `fine` to lie a quarter of a sample of the picture before where they do: half of
+        # what the first sample of the picture is from its corner. A tensor, because sizes are free in graphs.
+        return warp(state.fine, grid - 0.5 * (picture_grid(height, width, grid)[:1, :1] + 1))
