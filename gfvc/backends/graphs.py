@@ -104,7 +104,7 @@ def graphs(model: FaceModel, size: Sequence[int] = (TRACED_BATCH, TRACED_HEIGHT,
     names = state_names(model)
     whole, rows = {0: "batch", 1: "height", 2: "width"}, {0: "batch"}
     axes = {"picture": whole, "shown": whole, "generated": whole, "parameters": rows}
-    axes |= {name: _state_axes(tensor, height, name) for name, tensor in zip(names, state, strict=True)}
+    axes |= {name: _state_axes(tensor, height) for name, tensor in zip(names, state, strict=True)}
     found = [
         Graph("analyse", analyse, (picture,), ("picture",), ("parameters",), axes),
         Graph("prepare", prepare, (picture, parameters), ("picture", "parameters"), ("shown", *names), axes),
@@ -115,12 +115,8 @@ def graphs(model: FaceModel, size: Sequence[int] = (TRACED_BATCH, TRACED_HEIGHT,
     ]
 
 
-def _state_axes(tensor: Tensor, height: int, name: str) -> dict[int, str]:
+def _state_axes(tensor: Tensor, height: int) -> dict[int, str]:
     """Batch, and height and width where the tensor's follow the picture's: at double, full, half and quarter size."""
-    if tensor.dim() == 4 and tensor.shape[2] == 2 * height:
-        return {0: "batch", 2: "twice_height", 3: "twice_width"}
-    ratio = height // tensor.shape[2] if tensor.dim() == 4 else 0
-    if ratio in (1, 2, 4) and tensor.shape[2] * ratio == height:
-        suffix = {1: "", 2: "_2", 4: "_4"}[ratio]
-        return {0: "batch", 2: f"height{suffix}", 3: f"width{suffix}"}
-    return {0: "batch"}
+    names = {2 * height: "twice_{}", height: "{}", height / 2: "{}_2", height / 4: "{}_4"}
+    name = names.get(tensor.shape[2]) if tensor.dim() == 4 else None
+    return {0: "batch"} | ({2: name.format("height"), 3: name.format("width")} if name else {})

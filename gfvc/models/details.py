@@ -115,11 +115,10 @@ class Details(nn.Module):
     def __init__(self, told: bool = False) -> None:
         """told: they are told the looks of the driving picture."""
         super().__init__()
-        self.mouth, self.eye = (
-            SquarePainter(32, MOUTH_LOOK * told),
-            SquarePainter(16, EYES_LOOK * told, _EYE_LIMIT if told else None),
-        )
-        if told:
+        if not told:
+            self.mouth, self.eye = SquarePainter(32), SquarePainter(16)
+        else:
+            self.mouth, self.eye = SquarePainter(32, MOUTH_LOOK), SquarePainter(16, EYES_LOOK, _EYE_LIMIT)
             # What the looks of a pair of eyes say to each of them.
             self.sides = nn.Linear(EYES_LOOK, 2 * EYES_LOOK)
 

@@ -75,6 +75,12 @@ def region_frame(points: Tensor, region: Region) -> Frame:
     return Frame(centre, -right if region.mirrored else right, down)
 
 
+def opening(points: Tensor, gap: tuple[int, int]) -> Tensor:
+    """How far the two points of ``gap`` are apart, downwards: [B], from points [B, N, 2] of a square."""
+    upper, lower = gap
+    return points[:, lower, 1] - points[:, upper, 1]
+
+
 def cut(pictures: Tensor, frame: Frame) -> Tensor:
     """The squares of ``frame`` in pictures [B, 3, S, S]: [B, 3, 64, 64]."""
     grid = picture_grid(CROP_SIZE, CROP_SIZE, frame.centre).view(1, -1, 2)

@@ -34,10 +34,13 @@ def random_affine(count: int, generator: torch.Generator, spread: float) -> Tens
     """Random similarity transforms as [count, 2, 3]: rotation up to 0.25 rad, scale and shift up to 0.2, times
     ``spread``."""
     u = (torch.rand(count, 4, generator=generator) * 2 - 1) * spread
-    angle, scale = 0.25 * u[:, 0], 1 + 0.2 * u[:, 1]
+    return similarity(0.25 * u[:, 0], 1 + 0.2 * u[:, 1], 0.2 * u[:, 2], 0.2 * u[:, 3])
+
+
+def similarity(angle: Tensor, scale: Tensor, right: Tensor, down: Tensor) -> Tensor:
+    """Similarity transforms [count, 2, 3] of an angle in rad, a scale and a shift each, all [count]."""
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    shift = 0.2 * u[:, 2:]
-    return torch.stack((torch.stack((cos, -sin, shift[:, 0]), -1), torch.stack((sin, cos, shift[:, 1]), -1)), dim=1)
+    return torch.stack((torch.stack((cos, -sin, right), -1), torch.stack((sin, cos, down), -1)), dim=1)
 
 
 def transform_points(points: Tensor, affine: Tensor) -> Tensor:

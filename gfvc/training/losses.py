@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..models.blocks import gaussian_maps
+from ..models.local import opening
 from ..models.points import EYES_SLICE, FACE_COUNT, MOUTH_SLICE
 from ..quality import luma
 
@@ -133,7 +134,6 @@ def local_loss(
     NaN in ``expected``.
     """
     error = torch.where(torch.isfinite(expected), found - expected.nan_to_num(), 0.0)
-    opening = error[:, gap[1], 1] - error[:, gap[0], 1]
     key, driving = error.chunk(2)
-    errors = (error, opening, driving - key)
+    errors = (error, opening(error, gap), driving - key)
     return sum(weight * part.abs().mean() for weight, part in zip(weights, errors, strict=True))

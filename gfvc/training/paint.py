@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from ..models.blocks import warp
 from ..models.details import paint_over, square_maps
 from ..models.groups import EYES_PART, LOOK_COUNT, MOUTH_PART
-from ..models.local import CROP_SIZE, EYE_REGIONS, MOUTH_REGION, REGIONS, LocalPoints, region_frame
+from ..models.local import CROP_SIZE, EYE_REGIONS, MOUTH_REGION, REGIONS, LocalPoints, opening, region_frame
 from .adversary import PatchCritic
+from .data import similarity
 from .losses import pyramid_l1, ssim_loss, texture_loss
 from .squares import SquareBatch
 from .steps import Step, StepResult
@@ -98,10 +99,10 @@ class DetailsStep(Step):
             "ssim": 0.3 * ssim_loss(painted, target, weight),
             "found": _FOUND * (points - true_points).abs().mean(),
             "looks": _LOOKS * torch.stack(distances).mean(),
-            "opening": _OPENING * (_opening(points, gap) - _opening(true_points, gap)).abs().mean(),
+            "opening": _OPENING * opening(points - true_points, gap).abs().mean(),
         }
         if name == "eye":
-            losses["gaze"] = _GAZE * (_gaze(points) - _gaze(true_points)).abs().mean()
+            losses["gaze"] = _GAZE * _gaze(points - true_points).abs().mean()
         if use.texture:
             losses["texture"] = use.texture * texture_loss(painted, target)
         if self.critic is not None:
@@ -109,12 +110,6 @@ class DetailsStep(Step):
             told = (torch.cat((pictures, large), dim=1) for pictures in (painted, target))
             losses |= self.judged(self.critic[name], *told)
         return losses
-
-
-def _opening(points: Tensor, gap: tuple[int, int]) -> Tensor:
-    """How far apart lips or lids are: [B], from points [B, N, 2] of a square."""
-    upper, lower = gap
-    return points[:, lower, 1] - points[:, upper, 1]
 
 
 def _gaze(points: Tensor) -> Tensor:
@@ -127,6 +122,5 @@ def disturbed(squares: Tensor) -> Tensor:
     only nearly."""
     rand = 2 * torch.rand(4, len(squares), device=squares.device) - 1
     angle, scale, right, down = (0.05 * rand[0], 1 + 0.05 * rand[1], 0.06 * rand[2], 0.06 * rand[3])
-    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    rows = torch.stack((torch.stack((cos, -sin, right), dim=1), torch.stack((sin, cos, down), dim=1)), dim=1)
-    return warp(squares, F.affine_grid(rows, list(squares.shape), align_corners=False))
+    affine = similarity(angle, scale, right, down)
+    return warp(squares, F.affine_grid(affine, list(squares.shape), align_corners=False))

@@ -17,7 +17,7 @@ from datasets.clips import FrameCache, whole_file, write_array
 
 from ..backends.base import Backend
 from ..models.blocks import pick
-from ..models.local import CROP_SIZE, REGIONS, SOURCE_SIZE, Region, cut, region_frame
+from ..models.local import CROP_SIZE, REGIONS, SOURCE_SIZE, Region, cut, opening, region_frame
 from ..models.point_map import PointMap
 from ..models.points import MIRROR, POINT_COUNT
 from ..models.resample import reduce_picture
@@ -138,7 +138,7 @@ def opening_changes(points: Tensor, region: Region) -> Tensor:
     apart = []
     for at in points.unbind(1):
         placed = region_frame(at, region).to_square(pick(at, region.points))
-        apart.append(placed[:, region.gap[1], 1] - placed[:, region.gap[0], 1])
+        apart.append(opening(placed, region.gap))
     return (apart[1] - apart[0]).abs()
 
 
