@@ -32,6 +32,7 @@ from gfvc.encoder import Encoder
 from gfvc.errors import GfvcError
 from gfvc.key_picture import CODECS
 from gfvc.models.families import FAMILIES, FaceModel
+from gfvc.models.mode_map import ModeMap
 from gfvc.models.registry import DEFAULT_FAMILY
 from gfvc.options import EncoderOptions
 from gfvc.stillness import DEFAULT_SLACK
@@ -63,6 +64,11 @@ def _no_details(model: FaceModel) -> None:
         model.synthesis.details.rest()
 
 
+def _no_modes(model: FaceModel) -> None:
+    if model.has_modes:
+        model.synthesis.modes.basis.data.zero_()
+
+
 class Variant(NamedTuple):
     """change: of the networks; options: of the encoder; slack: of the decoder."""
 
@@ -74,6 +80,7 @@ class Variant(NamedTuple):
 VARIANTS = {
     "whole": Variant(),
     "no registration": Variant(options={"registration": "off"}),
+    "no modes of motion": Variant(_no_modes),
     "nothing held at rest": Variant(options={"rest": 0.0}),
     "dead zones": Variant(options={"lagrangian": 0.0}),
     "small changes shown": Variant(slack=0),
@@ -95,6 +102,8 @@ def coded(clip: Path, variant: Variant, options: dict[str, Any], pictures: int) 
     if encoder.backend.model.generation < 2:
         raise GfvcError("weights of generation 1, 2 or later expected: there is nothing to leave out")
     variant.change(encoder.backend.model)
+    if encoder.backend.model.has_modes:
+        encoder.modes = ModeMap(encoder.backend.model.synthesis.modes.basis.numpy())
     stream = encoder.header_bytes() + b"".join(unit for picture in originals for unit in encoder.push(picture))
     reader = StreamReader(io.BytesIO(stream + b"".join(encoder.flush())))
     decoder = Decoder(reader.header, weights=options["weights"], backend="torch", device="cpu", slack=variant.slack)

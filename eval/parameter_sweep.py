@@ -7,7 +7,8 @@ Rate: bytes of the parameter units, with one key picture per clip and units of 1
 points that a decoder gets from those that the analysis found, in percent of the picture's width, of pose, mouth and
 eyes; `opening` is that of the distance between lips and between lids. What a family's code of the points loses counts,
 as does what the quantiser loses. Jitter: mean second difference in time of the points, received against found (1 is as
-much). Means over clips. The pictures are analysed once, so a grid costs little more than a point.
+much). Modes of the motion are of two pictures, which no analysis sees: they are 0 here, and cost next to nothing. Means
+over clips. The pictures are analysed once, so a grid costs little more than a point.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class Decoder:
     def settle(self, generated: Generated) -> TimedPicture:
         """What to show for a generated picture; for all of them, in order."""
         picture = generated.picture
-        return picture._replace(rgb=self._settler(picture.rgb, fresh=generated.is_key))
+        return picture._replace(rgb=self._settler(picture.rgb, is_key=generated.is_key))
 
     def job(self, picture: Picture) -> Callable[[], Generated]:
         """As `push`, in three steps: this one, for all pictures in order, what it returns, on any thread, and `settle`.

@@ -20,17 +20,15 @@ from .carriage import DEFAULT_SYNTAX, carriage_errors, choose_carriage, options_
 from .errors import VideoError
 from .files import open_target
 from .key_picture import CODECS, CodedPicture, KeyPictureCodec
+from .models.mode_map import ModeMap
 from .models.point_map import PointMap
 from .models.store import find_weights
 from .options import EncoderOptions
 from .parameters import Smoother, family_quantiser
 from .pipeline import overlap
 from .registration import Registration
-from .similarity import picture_change, structural_similarity
+from .similarity import SCENE_CUT, picture_change, structural_similarity
 from .video import TimedPicture, VideoInfo, VideoReader
-
-# Mean luma change above which two pictures are of different scenes; the fastest head turns stay under half of it.
-SCENE_CUT = 0.16
 
 
 class _Group(NamedTuple):
@@ -45,6 +43,8 @@ class Encoder:
     """Streaming encoder of one video.
 
     Give it pictures with `push`; send what comes back; end with `flush`.
+
+    modes: those of the head's motion that it looks for.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Encoder:
         self._key: Key | None = None
         # From the values, where the closed loop has looked at them.
         self._generated: np.ndarray | None = None
-        self._points = PointMap(weights)
+        self._points, self.modes = PointMap(weights), ModeMap.of(weights)
         self._registration: Registration | None = None
 
     @property
@@ -203,7 +203,12 @@ class Encoder:
         if mask is None:
             return None
         return Registration(
-            self._key.shown, mask, self._quantiser.dequantise(self._values), self._points, self.options.rest
+            self._key.shown,
+            mask,
+            self._quantiser.dequantise(self._values),
+            self._points,
+            self.options.rest,
+            self.modes,
         )
 
     def _flush_run(self) -> list[bytes]:

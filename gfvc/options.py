@@ -46,7 +46,7 @@ class EncoderOptions:
     smoothing: float = 0.0
     registration: str = "auto"
     rest: float = 4.0
-    lagrangian: float = 5e-6
+    lagrangian: float = 1e-5
     key_interval: int | None = None
     key_refresh: str = "auto"
     refresh_threshold: float = 0.6

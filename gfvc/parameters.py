@@ -15,10 +15,14 @@ from bitstream.parameters import Predictor
 def stream_layout(groups: Sequence, step_offset: int = 0) -> Layout:
     """The layout of a family's groups, its steps made finer (positive) or coarser by ``step_offset`` quarter octaves.
 
-    A group follows group 0 where the family says so. Raises ValueError if a step index leaves 0..127.
+    A group follows group 0 where the family says so. Index 0, a step of 1, is the coarsest there is: groups whose steps
+    are near it stop there. Raises ValueError if a step index exceeds 127.
     """
     return Layout(
-        tuple(Group(group.count, group.components, group.step_index + step_offset, group.follows) for group in groups)
+        tuple(
+            Group(group.count, group.components, max(0, group.step_index + step_offset), group.follows)
+            for group in groups
+        )
     )
 
 

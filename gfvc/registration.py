@@ -5,7 +5,8 @@ the key picture is in the two pictures themselves, to a fraction of a sample: Ga
 parameters whose motion field lays the key picture best over the driving one (Lucas and Kanade, An iterative image
 registration technique, IJCAI 1981; Baker and Matthews, Lucas-Kanade 20 years on, IJCV 2004, for motion with
 parameters). The analysis is where they start from and what they are held to: mouth and eyes change their looks, which
-no motion of the key picture explains.
+no motion of the key picture explains. Modes of the motion, which it does not see, start from those of the picture
+before and are held to none.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from threadpoolctl import ThreadpoolController
 
 from .models.field_shape import NECK, POINT_NOISE, REACH, SLOPE, STILL
 from .models.groups import EYES_LOOK, MOUTH_LOOK
+from .models.mode_map import ModeMap
 from .models.point_map import PointMap
 from .models.points import OUTLINE_SLICE, POINT_COUNT, POSE_SLICE, index_of
+from .sampling import BilinearMap
 from .similarity import small_luma
 
 # Of the reduced pictures; with 64 it is 0.02 dB better, and takes half as long again.
@@ -29,10 +32,12 @@ STEPS = 4
 _FRESH = (0, 2)
 # How firmly the analysis holds each point: square error of luma, 0..1, mean over the picture, that a square distance of
 # 1 (half the picture's width) is worth.
-_HOLD = np.full((POINT_COUNT, 2), 0.03, np.float32)
+_HOLD = np.full((POINT_COUNT, 2), 0.05, np.float32)
 _HOLD[POSE_SLICE] = 0.003
 _HOLD[OUTLINE_SLICE] = 0.003
 _HOLD = _HOLD.reshape(-1)
+# The same for the square of a mode's value; a value of 1 changes as much in all modes.
+_MODE_HOLD = 5e-6
 _SHOULDERS = slice(index_of("right_shoulder")[0], index_of("left_shoulder")[0] + 1)
 _CHIN, _FOREHEAD = index_of("chin", "forehead")
 _NOISE_MATRIX = np.diag(np.asarray(POINT_NOISE, np.float32))
@@ -42,7 +47,7 @@ _AT_REST = 0.006
 _LEAST_SHARE = 0.1
 # What a square error of 1 in a value of a look costs, as the metric has it: what it changes in the squares of mouth and
 # eyes, which are a small part of the picture and count for more than that.
-_LOOK_ERROR = np.repeat((1e-4, 3e-5), (MOUTH_LOOK, EYES_LOOK))
+_LOOK_ERROR = np.repeat((1.6e-4, 5e-5), (MOUTH_LOOK, EYES_LOOK))
 # Keeps parameters where nothing says anything of them.
 _FLOOR = 1e-6
 
@@ -53,8 +58,8 @@ def _covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.exp(np.sqrt(np.maximum(square, 1e-9)) / -REACH) + SLOPE * (1 + product)
 
 
-def field_basis(source: np.ndarray, driving: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """What each point's displacement adds to that of each position: [N, K].
+def field_basis(source: np.ndarray, driving: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What each point's displacement adds to that of each position, [N, K], and how much each belongs to the head, [N].
 
     `field.motion_field` of key points [K, 2] at positions [N, 2] is positions + basis @ (source - driving).
     """
@@ -72,27 +77,7 @@ def field_basis(source: np.ndarray, driving: np.ndarray, positions: np.ndarray) 
     gate = np.clip(moved / STILL - 1, 0, 1)
     basis = basis * (1 - share)[:, None]
     basis[:, _SHOULDERS] += share[:, None] * np.stack((1 - place, place), axis=1) * gate
-    return basis
-
-
-class _Map:
-    """Channels [H, W, C] that can be sampled bilinearly at positions [N, 2] in -1..1, border repeated."""
-
-    def __init__(self, channels: np.ndarray) -> None:
-        self._height, self._width, count = channels.shape
-        self._rows = channels.reshape(-1, count)
-
-    def __call__(self, positions: np.ndarray) -> np.ndarray:
-        x = np.clip((positions[:, 0] + 1) * (self._width / 2) - 0.5, 0, self._width - 1)
-        y = np.clip((positions[:, 1] + 1) * (self._height / 2) - 0.5, 0, self._height - 1)
-        left = np.minimum(x.astype(np.int64), self._width - 2)
-        top = np.minimum(y.astype(np.int64), self._height - 2)
-        right, below = (x - left)[:, None], (y - top)[:, None]
-        at = top * self._width + left
-        rows = self._rows
-        upper = rows[at] * (1 - right) + rows[at + 1] * right
-        lower = rows[at + self._width] * (1 - right) + rows[at + self._width + 1] * right
-        return upper * (1 - below) + lower * below
+    return basis, 1 - share
 
 
 def _grid(height: int, width: int) -> np.ndarray:
@@ -120,22 +105,31 @@ class Registration:
     """Of the pictures of one group, against its key picture."""
 
     def __init__(
-        self, shown: np.ndarray, mask: np.ndarray, parameters: np.ndarray, points: PointMap, rest: float = 0.0
+        self,
+        shown: np.ndarray,
+        mask: np.ndarray,
+        parameters: np.ndarray,
+        points: PointMap,
+        rest: float = 0.0,
+        modes: ModeMap | None = None,
+        mode_hold: np.ndarray | None = None,
     ) -> None:
         """rest: where the picture rests, a change of what is shown weighs as much as so many errors of that size:
         trembling is seen better than a place that is a little wrong.
 
         shown: the decoded key picture, uint8 [H, W, 3]; mask: where the person is in it, 0..1, [h, w]; parameters:
-        its own, as decoded, float32 [n]; points: of the family."""
+        its own, as decoded, float32 [n]; points, modes: of the weights; mode_hold: [M, M], e' hold e is what modes e
+        cost, None is the same for each."""
         luma = small_luma(shown, SIZE)
         height, width = luma.shape
         self._positions = _grid(height, width)
         slopes = [np.zeros_like(luma), np.zeros_like(luma)]
         slopes[0][:, 1:-1] = (luma[:, 2:] - luma[:, :-2]) * (width / 4)
         slopes[1][1:-1] = (luma[2:] - luma[:-2]) * (height / 4)
-        share = _Map(mask[..., None].astype(np.float32))(self._positions).reshape(height, width)
-        self._key = _Map(np.stack((luma, *slopes, share), axis=-1))
-        self._points = points
+        share = BilinearMap(mask[..., None].astype(np.float32))(self._positions).reshape(height, width)
+        self._key = BilinearMap(np.stack((luma, *slopes, share), axis=-1))
+        self._points, self._modes = points, modes or ModeMap()
+        self._mode_hold = _MODE_HOLD * np.eye(self._modes.count, dtype=np.float32) if mode_hold is None else mode_hold
         self._source = points(parameters)[0]
         self._before: np.ndarray | None = None
         self._rest = rest
@@ -151,7 +145,11 @@ class Registration:
         rest = None
         if shown is not None and before is not None and self._rest:
             rest = self._rest * np.exp(-np.square((target - before) / _AT_REST))
-        count = self._points.count
+        count = self._points.count + self._modes.count
+        parameters = parameters.copy()
+        if shown is not None:
+            # The analysis does not see them; they change little from picture to picture.
+            parameters[self._points.count : count] = shown[self._points.count : count]
         with _blas().limit(limits=1):
             fit = self._fit(target, parameters[:count], rest, None if shown is None else shown[:count])
         looks = parameters[count:]
@@ -165,25 +163,32 @@ class Registration:
         self, target: np.ndarray, parameters: np.ndarray, rest: np.ndarray | None, shown: np.ndarray | None
     ) -> Fit:
         held, _ = self._points(parameters)
+        first = self._points.count
         best, least = None, np.inf
         positions, count = self._positions, len(target)
         for step in range(STEPS + 1):
             driving, slope = self._points(parameters)
+            values = parameters[first:]
             if step in _FRESH:
-                basis = field_basis(self._source, driving, positions)
-            seen = self._key(positions + basis @ (self._source - driving))
+                basis, head = field_basis(self._source, driving, positions)
+                modes = self._modes(driving, positions) * head[:, None]
+            seen = self._key(positions + basis @ (self._source - driving) + (modes @ values).T)
             if step == 0:
                 # What is not the person's is not looked at again.
                 kept = seen[:, 3] > _LEAST_SHARE
                 positions, target, basis, seen = (x[kept] for x in (positions, target, basis, seen))
+                modes = modes[:, kept]
                 rest = None if rest is None else rest[kept]
             share = seen[:, 3]
             error = share * (target - seen[:, 0])
             away = (driving - held).reshape(-1)
-            moves = share[:, None] * sum(seen[:, 1 + axis, None] * (basis @ slope[axis::2]) for axis in (0, 1))
-            metric = moves.T @ moves / count + slope.T @ (_HOLD[:, None] * slope)
+            slopes = (seen[:, 1 + axis, None] * np.hstack((basis @ slope[axis::2], -modes[axis])) for axis in (0, 1))
+            moves = share[:, None] * sum(slopes)
+            metric = moves.T @ moves / count
+            metric[:first, :first] += slope.T @ (_HOLD[:, None] * slope)
+            metric[first:, first:] += self._mode_hold
             metric[np.diag_indices_from(metric)] += _FLOOR
-            cost = error @ error / count + _HOLD @ (away * away)
+            cost = error @ error / count + _HOLD @ (away * away) + values @ self._mode_hold @ values
             if rest is not None:
                 trembling = (moves * rest[:, None]).T @ moves / count
                 change = parameters - shown
@@ -193,7 +198,9 @@ class Registration:
             if best is None or cost < least:
                 best, least = Fit(parameters, metric), cost
             if step < STEPS:
-                gradient = moves.T @ error / count + slope.T @ (_HOLD * away)
+                gradient = moves.T @ error / count
+                gradient[:first] += slope.T @ (_HOLD * away)
+                gradient[first:] += self._mode_hold @ values
                 if rest is not None:
                     gradient += pull
                 parameters = (parameters - np.linalg.solve(metric, gradient)).astype(np.float32)

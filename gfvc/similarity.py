@@ -1,4 +1,4 @@
-"""The quality measure of the encoder's closed loop.
+"""The quality measure of the encoder's closed loop, and how encoder and decoder tell a new scene.
 
 Evaluation has its own metrics; this one has to be quick, and needs no network's library.
 """
@@ -10,6 +10,8 @@ import numpy as np
 # BT.601.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32) / 255
 WORKING_SIZE = 128
+# Mean luma change above which two pictures are of different scenes; the fastest head turns stay under half of it.
+SCENE_CUT = 0.16
 
 
 def small_luma(rgb: np.ndarray, size: int) -> np.ndarray:

@@ -172,11 +172,13 @@ def _difference(run: Run, name: str, model: FaceModel, pictures: np.ndarray) -> 
     given = torch.tensor(pictures)
     parameters = analyse(given)
     _, *state = prepare(given, parameters)
-    # Each picture is driven by another one.
+    # Each picture is driven by another one, and moved by what an analysis leaves at 0.
+    driving = parameters.flip(0) if len(parameters) > 1 else parameters * 0.9
+    driving = torch.where(driving == 0, torch.ones_like(driving), driving)
     inputs = {
         "analyse": (given,),
         "prepare": (given, parameters),
-        "generate": (*state, parameters.flip(0) if len(parameters) > 1 else parameters * 0.9),
+        "generate": (*state, driving),
     }[name]
     expected = {"analyse": analyse, "prepare": prepare, "generate": generate}[name](*inputs)
     expected = expected if isinstance(expected, tuple) else (expected,)

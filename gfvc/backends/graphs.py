@@ -38,7 +38,8 @@ def _bytes(pictures: Tensor) -> Tensor:
 
 def state_type(model: FaceModel) -> type[KeyPictureState]:
     """What `prepare` of a model returns."""
-    return {1: KeyState, 2: LayeredState, 3: PortraitState, 4: DetailedState, 5: ToldState}[model.generation]
+    states = KeyState, LayeredState, PortraitState, DetailedState, ToldState, ToldState
+    return states[model.generation - 1]
 
 
 class AnalyseGraph(nn.Module):

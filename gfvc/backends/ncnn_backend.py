@@ -17,7 +17,7 @@ from .cache import dump_groups, graph_files, load_groups
 
 State = list[ncnn.Mat]
 # What `prepare` gives besides the picture that is shown.
-_STATES = {1: 5, 2: 6, 3: 8, 4: 9, 5: 10}
+_STATES = {1: 5, 2: 6, 3: 8, 4: 9, 5: 10, 6: 10}
 
 
 def _groups(weights: Weights) -> dict[str, bytes]:

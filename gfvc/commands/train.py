@@ -13,11 +13,15 @@ import os
 import sys
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import GfvcError
 from ..models.families import FAMILIES
 from ..training.losses import LossWeights
 from .common import whole_number
+
+if TYPE_CHECKING:
+    from ..training.loop import TrainingFiles, TrainingOptions
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +67,7 @@ def _add_schedule(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--family", choices=sorted(FAMILIES), default="keypoints2d", help="kind of parameters")
     parser.add_argument(
         "--stage",
-        choices=("full", "points", "local", "code", "restore", "person", "synthesis", "details"),
+        choices=("full", "points", "local", "code", "restore", "person", "synthesis", "details", "modes"),
         default="full",
         help="full: all but the refinement of mouth and eyes, which local trains; or one part alone",
     )
@@ -124,6 +128,26 @@ def _require_datasets() -> None:
         )
 
 
+def _find_modes(options: TrainingOptions, files: TrainingFiles, device: str, out: Path) -> int:
+    """The stage `modes`, which makes no steps."""
+    from tqdm import tqdm
+
+    from datasets.clips import ClipError
+
+    from ..models.registry import save_weights
+    from ..training.modes import train_modes
+
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise GfvcError("--stage modes runs in one process, without torchrun")
+    try:
+        weights = train_modes(options, files, device, lambda keys: tqdm(keys, unit=" key pictures", disable=None))
+    except ClipError as error:
+        raise GfvcError(str(error)) from None
+    out.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{out}: SHA-256 {save_weights(weights, options.family, out)}")
+    return 0
+
+
 def run(args: argparse.Namespace) -> int:
     _require_datasets()
     import torch
@@ -148,6 +172,9 @@ def run(args: argparse.Namespace) -> int:
         args.teacher,
         args.init_synthesis,
     )
+    out = args.out or args.run_folder / f"{options.family}.safetensors"
+    if options.stage == "modes":
+        return _find_modes(options, files, args.device, out)
     device = choose_device(args.device)
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
@@ -175,7 +202,6 @@ def run(args: argparse.Namespace) -> int:
 
         weights = trainer.fit(log_every=args.log_every, save_every=args.save_every, report=report)
     if main_process:
-        out = args.out or args.run_folder / f"{options.family}.safetensors"
         print(f"{out}: SHA-256 {save_weights(weights, options.family, out)}")
     if trainer.world > 1:
         torch.distributed.destroy_process_group()

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from .blocks import Down, ResidualBlock, Up, gaussian_maps, pick, picture_grid, warp
 from .groups import EYES_LOOK, EYES_PART, MOUTH_LOOK, MOUTH_PART
 from .local import CROP_SIZE, MOUTH_REGION, REGIONS, SOURCE_SIZE, Frame, Region, cut, region_frame
+from .modes import MotionModes
 from .portrait import PortraitSynthesis
 from .resample import reduce_picture
 
@@ -225,8 +226,14 @@ class DetailedSynthesis(PortraitSynthesis):
         *state, points = super().prepare_restored(picture, points)
         return DetailedState(*state, self.details.see(picture, points), points)
 
-    def generate(self, state: DetailedState | ToldState, driving: Tensor, looks: Tensor | None = None) -> Tensor:
-        return self.details(super().generate(state, driving), state.details, driving, looks)
+    def generate(
+        self,
+        state: DetailedState | ToldState,
+        driving: Tensor,
+        looks: Tensor | None = None,
+        modes: Tensor | None = None,
+    ) -> Tensor:
+        return self.details(self.layers(state, driving, modes).picture, state.details, driving, looks)
 
 
 class ToldState(NamedTuple):
@@ -274,3 +281,11 @@ class ToldSynthesis(DetailedSynthesis):
         # `warp` takes the samples of `fine` to lie a quarter of a sample of the picture before where they do: half of
         # what the first sample of the picture is from its corner. A tensor, because sizes are free in graphs.
         return warp(state.fine, grid - 0.5 * (picture_grid(height, width, grid)[:1, :1] + 1))
+
+
+class ModedSynthesis(ToldSynthesis):
+    """The synthesis of generation 6: modes of the head's motion, whose values are [B, 16], on top of the points'."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.modes = MotionModes()

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from .analysis import CompactAnalysis, KeypointAnalysis
 from .code import FEATURE, CompactDecoder
-from .details import DetailedState, DetailedSynthesis, ToldState, ToldSynthesis
-from .groups import LOOK_COUNT, LOOK_GROUPS, ParameterGroup
+from .details import DetailedState, DetailedSynthesis, ModedSynthesis, ToldState, ToldSynthesis
+from .groups import LOOK_COUNT, LOOK_GROUPS, MODE_COUNT, MODE_GROUP, ParameterGroup
 from .layered import LayeredState, LayeredSynthesis
 from .looks import Looks
 from .points import EYES, MOUTH, OUTLINE, POINT_COUNT, POSE
@@ -24,6 +24,7 @@ _SYNTHESES: dict[int, type[nn.Module]] = {
     3: PortraitSynthesis,
     4: DetailedSynthesis,
     5: ToldSynthesis,
+    6: ModedSynthesis,
 }
 KeyPictureState = KeyState | LayeredState | PortraitState | DetailedState | ToldState
 
@@ -33,7 +34,7 @@ class FaceModel(nn.Module):
 
     Parameters are float [B, n], n the sum of the groups' counts. ``generation``: 1 has a blended synthesis, 2 a layered
     one, 3 one that knows the person from what is behind, 4 one that paints mouth and eyes besides, 5 has their looks
-    among its parameters; None is the family's ``newest``.
+    among its parameters, 6 modes of the head's motion; None is the family's ``newest``.
     """
 
     family = ""
@@ -49,6 +50,11 @@ class FaceModel(nn.Module):
     def has_looks(self) -> bool:
         """Whether the looks of mouth and eyes are among the parameters."""
         return self.generation >= 5
+
+    @property
+    def has_modes(self) -> bool:
+        """Whether modes of the head's motion are among the parameters."""
+        return self.generation >= 6
 
     def analyse(self, pictures: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in 0..1 -> parameters [B, n]."""
@@ -75,10 +81,11 @@ class FaceModel(nn.Module):
 
     def generate(self, state: KeyPictureState, parameters: Tensor) -> Tensor:
         """Each picture: parameters [B, n] -> generated picture [B, 3, H, W], 0..1."""
-        return self.synthesis.generate(state, self.points(parameters), *self.looks(parameters)).clamp(0, 1)
+        return self.synthesis.generate(state, self.points(parameters), *self.told(parameters)).clamp(0, 1)
 
-    def looks(self, parameters: Tensor) -> tuple[Tensor, ...]:
-        """The looks [B, 10] of mouth and eyes among parameters [B, n], where there are any."""
+    def told(self, parameters: Tensor) -> tuple[Tensor, ...]:
+        """What of parameters [B, n] the points do not know, where there is any: looks [B, 10] of mouth and eyes, and
+        modes [B, 16] of the head's motion."""
         return ()
 
 
@@ -112,21 +119,23 @@ class Keypoints2d(FaceModel):
 
 class Compact(FaceModel):
     """A 4x4 feature that a small network turns into motion, as in CFTE (Chen et al., DCC 2022): by way of the key
-    points. From generation 5 on, the looks of mouth and eyes besides."""
+    points. From generation 5 on, the looks of mouth and eyes besides, from 6 on modes of the head's motion."""
 
     family = "compact"
     # One value apart: within the first group each is predicted by the change of those before it, as suits points that
     # move together. Values of a learned code do not; this saves a fifteenth of the bits.
     groups = (
-        ParameterGroup("first", 1, 1, 17, dead_zone=0.75),
-        ParameterGroup("feature", FEATURE - 1, 1, 17, dead_zone=0.75),
+        ParameterGroup("first", 1, 1, 15, dead_zone=0.75),
+        ParameterGroup("feature", FEATURE - 1, 1, 15, dead_zone=0.75),
     )
-    newest = 5
+    newest = 6
 
     def __init__(self, generation: int | None = None) -> None:
         super().__init__(generation)
         self.analysis = CompactAnalysis()
         self.decoder = CompactDecoder()
+        if self.has_modes:
+            self.groups = (*self.groups, MODE_GROUP)
         if self.has_looks:
             self.groups = self.groups + LOOK_GROUPS
             self.analysis.looks = Looks()
@@ -136,7 +145,8 @@ class Compact(FaceModel):
         if not self.has_looks:
             return feature
         # The squares lie where the decoder will have them, not where the points were found.
-        return torch.cat((feature, self.analysis.looks(pictures, self.decoder(feature))), dim=1)
+        looks = self.analysis.looks(pictures, self.decoder(feature))
+        return torch.cat((feature, *self._no_modes(feature), looks), dim=1)
 
     def analyse_coarsely(self, pictures: Tensor) -> Tensor:
         return self.parameters_of(self.analysis.coarse(pictures))
@@ -144,13 +154,22 @@ class Compact(FaceModel):
     def points(self, parameters: Tensor) -> Tensor:
         return self.decoder(parameters[:, :FEATURE] if self.has_looks else parameters)
 
-    def looks(self, parameters: Tensor) -> tuple[Tensor, ...]:
-        return (parameters[:, FEATURE:],) if self.has_looks else ()
+    def told(self, parameters: Tensor) -> tuple[Tensor, ...]:
+        if not self.has_modes:
+            return (parameters[:, FEATURE:],) if self.has_looks else ()
+        return parameters[:, FEATURE + MODE_COUNT :], parameters[:, FEATURE : FEATURE + MODE_COUNT]
 
     def parameters_of(self, points: Tensor) -> Tensor:
         feature = self.analysis.encode(points)
+        if not self.has_looks:
+            return feature
         # The points say nothing of the looks: 0 is their middle.
-        return torch.cat((feature, feature.new_zeros(len(feature), LOOK_COUNT)), dim=1) if self.has_looks else feature
+        return torch.cat((feature, *self._no_modes(feature), feature.new_zeros(len(feature), LOOK_COUNT)), dim=1)
+
+    def _no_modes(self, feature: Tensor) -> list[Tensor]:
+        """Modes [B, 16] that move nothing, where there are any: they are of two pictures, and an analysis sees one."""
+        # Not new zeros: a tracer would take their number for a constant.
+        return [0 * feature[:, :1].expand(-1, MODE_COUNT)] if self.has_modes else []
 
 
 FAMILIES: dict[str, type[FaceModel]] = {model.family: model for model in (Keypoints2d, Compact)}

@@ -20,6 +20,9 @@ class ParameterGroup(NamedTuple):
     dead_zone: float = 1.0
 
 
+# Modes of the head's motion (`modes`), which follow the values that move the key points.
+MODE_COUNT = 16
+MODE_GROUP = ParameterGroup("mode", MODE_COUNT, 1, 4)
 # Values of the looks of mouth and eyes (`looks`), which follow all others.
 MOUTH_LOOK, EYES_LOOK = 6, 4
 LOOK_GROUPS = (ParameterGroup("mouth_look", MOUTH_LOOK, 1, 8), ParameterGroup("eyes_look", EYES_LOOK, 1, 8))

@@ -61,7 +61,15 @@ REGIONS = (MOUTH_REGION, *EYE_REGIONS)
 
 
 def region_frame(points: Tensor, region: Region) -> Frame:
-    """The square of a region, from all points [B, K, 2]: upright in the head, centred on the region's own points.
+    """The square of a region, from all points [B, K, 2]: upright in the head, centred on the region's own points."""
+    _, right, down = head_frame(points)
+    right, down = right * region.half_side, down * region.half_side
+    centre = pick(points, region.points).mean(1, keepdim=True)
+    return Frame(centre, -right if region.mirrored else right, down)
+
+
+def head_frame(points: Tensor) -> Frame:
+    """The square of the whole head, upright in it, with half a side as long as the face, from all points [B, K, 2].
 
     The face's size is the mean of its height and width, of which a turn of the head shortens one only.
     """
@@ -69,10 +77,9 @@ def region_frame(points: Tensor, region: Region) -> Frame:
     across = pick(points, _ACROSS[1:]) - pick(points, _ACROSS[:1])
     height = down.norm(dim=-1, keepdim=True).clamp(min=1e-3)
     size = 0.5 * (height + across.norm(dim=-1, keepdim=True)).clamp(min=0.1)
-    down = down / height * size * region.half_side
-    right = torch.cat((down[..., 1:], -down[..., :1]), dim=-1)
-    centre = pick(points, region.points).mean(1, keepdim=True)
-    return Frame(centre, -right if region.mirrored else right, down)
+    down = down / height * size
+    centre = pick(points, (*_DOWN, *_ACROSS)).mean(1, keepdim=True)
+    return Frame(centre, torch.cat((down[..., 1:], -down[..., :1]), dim=-1), down)
 
 
 def opening(points: Tensor, gap: tuple[int, int]) -> Tensor:

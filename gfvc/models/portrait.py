@@ -104,6 +104,7 @@ class PortraitSynthesis(RestoringSynthesis):
         # Colour of what opens, against what is generated elsewhere: it begins darker.
         self.inside = nn.Parameter(torch.full((3,), -0.15))
         self.to_flow, self.to_picture = last_layers(half_width)
+        self.modes: nn.Module | None = None
 
     def prepare_restored(self, picture: Tensor, points: Tensor) -> PortraitState:
         person = self.person(picture)
@@ -127,12 +128,15 @@ class PortraitSynthesis(RestoringSynthesis):
         """The key picture, moved: [B, 3, H, W] at positions [B, H, W, 2]."""
         return warp(state.picture, grid, self.sampling)
 
-    def layers(self, state: PortraitState, driving: Tensor) -> Layers:
-        """The shares are those of generated content, person and what is behind."""
+    def layers(self, state: PortraitState, driving: Tensor, modes: Tensor | None = None) -> Layers:
+        """The shares are those of generated content, person and what is behind. modes: their values [B, 16], for a
+        synthesis that has them."""
         height, width = state.half.shape[-2:]
-        positions = picture_grid(FIELD_SIZE, FIELD_SIZE, driving).view(-1, 2)
-        field = motion_field(state.points, driving, positions)
+        positions = picture_grid(FIELD_SIZE, FIELD_SIZE, driving)
+        field = motion_field(state.points, driving, positions.view(-1, 2))
         grid, head = (x.unflatten(1, (FIELD_SIZE, FIELD_SIZE)) for x in field)
+        if modes is not None:
+            grid = grid + head * self.modes(modes, driving, positions)
         grid = resize_grid(grid, MOTION_SIZE, MOTION_SIZE)
         head = F.interpolate(
             head.permute(0, 3, 1, 2), size=(MOTION_SIZE, MOTION_SIZE), mode="bilinear", align_corners=False

@@ -15,10 +15,10 @@ from ..errors import ModelError
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 # The model of each family that encoders use unless told otherwise.
-DEFAULTS = {"keypoints2d": "keypoints2d-2", "compact": "compact-5"}
+DEFAULTS = {"keypoints2d": "keypoints2d-2", "compact": "compact-6"}
 DEFAULT_FAMILY = "compact"
 # Weights state which generation of networks they are for; those that do not are of the first.
-GENERATIONS = {"keypoints2d": (1, 2, 3, 4), "compact": (1, 2, 3, 4, 5)}
+GENERATIONS = {"keypoints2d": (1, 2, 3, 4), "compact": (1, 2, 3, 4, 5, 6)}
 MAX_WEIGHT_BYTES = 256 << 20
 
 

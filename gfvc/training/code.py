@@ -12,7 +12,7 @@ from datasets.clips import FrameCache
 
 from ..models.families import Compact
 from .data import random_affine, transform_points
-from .register import registrations
+from .register import registrations, start_values
 
 
 class PointBatch(NamedTuple):
@@ -38,9 +38,9 @@ def analyse_frames(model: Compact, cache: FrameCache, device: torch.device, batc
         key = torch.from_numpy(np.array(cache.frames[start : start + 1])).to(device).permute(0, 3, 1, 2).float() / 255
         (registration,) = registrations(model.synthesis, key, points[start : start + 1])
         for row in range(start + 1, start + count):
-            points[row] = torch.from_numpy(
-                registration.fit(cache.frames[row], points[row].flatten().numpy()).parameters
-            ).view(-1, 2)
+            (values,) = start_values(model.synthesis, points[row : row + 1])
+            fitted = registration.fit(cache.frames[row], values).parameters[: points[row].numel()]
+            points[row] = torch.from_numpy(fitted).view(-1, 2)
     return points
 
 

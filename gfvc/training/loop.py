@@ -46,7 +46,7 @@ from .steps import (
 from .validation import append_row, sample_sheet, validate, validation_pairs
 
 log = logging.getLogger(__name__)
-STAGES = ("full", "points", "local", "code", "restore", "person", "synthesis", "details")
+STAGES = ("full", "points", "local", "code", "restore", "person", "synthesis", "details", "modes")
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ class TrainingOptions:
 
     stage: `full`, `points` (analysis alone, from labels and a teacher), `local` (its refinement of mouth and eyes
     alone, from labels), `code` (of family `compact`, between points and feature), `restore` (of decoded key pictures),
-    `person` (what is the person in a key picture, and what is behind), `synthesis` (all those stay) or `details` (the
-    painting of mouth and eyes alone, over what ``initial`` makes);
+    `person` (what is the person in a key picture, and what is behind), `synthesis` (all those stay), `details` (the
+    painting of mouth and eyes alone, over what ``initial`` makes) or `modes` (those of the motion; no steps are made:
+    see `training.modes`);
     size: picture side, a multiple of 8; steps: optimiser steps; batch: pairs per process and step; learning_rate: peak,
     after ``warmup`` steps, then along a cosine to a twentieth; ema: decay of the weights' average; frame_step: keep
     each n-th picture of a clip; degrade: mix in decoded key pictures; texture, shares, adversarial, features, rate:
@@ -210,7 +211,7 @@ class Trainer:
 
     def _points(self, frames: FrameCache) -> Tensor:
         """The points of all pictures, kept in the run's folder: finding them takes far longer than the steps."""
-        parts = "analysis.", "synthesis.person."
+        parts = "analysis.", "synthesis.person.", "synthesis.modes."
         weights = {name: value for name, value in self.model.state_dict().items() if name.startswith(parts)}
         finding = fingerprint({name: value for name, value in weights.items() if ".encoder." not in name})
         path = self.files.run / f"points-{len(frames.frames)}-{finding}.npy"
@@ -222,6 +223,8 @@ class Trainer:
     def _step_module(self) -> Step:
         """What the stage trains; the rest of the model stays as it is."""
         model, stage, options = self.model, self.options.stage, self.options
+        if stage == "modes":
+            raise GfvcError("--stage modes makes no steps: see gfvc.training.modes.train_modes")
         use = LossWeights(options.texture, options.shares, options.adversarial, options.features, options.rate)
         if stage == "full":
             model.synthesis.restore.requires_grad_(False)
@@ -237,7 +240,7 @@ class Trainer:
             return PersonStep(model, use)
         if stage == "synthesis":
             model.synthesis.requires_grad_(True)
-            for part in ("restore", "person", "details", *options.hold):
+            for part in ("restore", "person", "details", *(["modes"] if model.has_modes else []), *options.hold):
                 self._hold(part)
             return SynthesisStep(model, use, options.labelled)
         if stage == "details":

@@ -18,16 +18,11 @@ from datasets.clips import FrameCache, whole_file, write_array
 from ..backends.base import Backend
 from ..models.blocks import pick
 from ..models.local import CROP_SIZE, REGIONS, SOURCE_SIZE, Region, cut, opening, region_frame
-from ..models.point_map import PointMap
 from ..models.points import MIRROR, POINT_COUNT
 from ..models.resample import reduce_picture
-from ..parameters import family_quantiser
 from ..pipeline import overlap
-from ..registration import Registration
-from .degrade import degraded_rows
+from .pairing import Pairing
 
-# Driving pictures of each key picture.
-PARTNERS = 12
 KEY, NOW, TARGET = range(3)
 
 
@@ -56,46 +51,30 @@ def _cut_all(rgb: np.ndarray, points: Tensor) -> np.ndarray:
     return found.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
 
 
-class _Pairing:
-    """Key pictures of a cache of frames, their driving pictures, and the squares of these pairs."""
-
-    def __init__(self, frames: FrameCache, degraded: np.ndarray, backend: Backend, seed: int) -> None:
-        self._frames, self._degraded, self._backend = frames, degraded, backend
-        self._quantiser, self._points = family_quantiser(backend.groups), PointMap(backend.weights)
-        rows = degraded_rows(frames)
-        starts, counts = (np.array([clip[part] for clip in frames.clips]) for part in (1, 2))
-        clip = np.searchsorted(starts, rows, side="right") - 1
-        self.drives: list[np.ndarray] = []
-        for index, (row, start, count) in enumerate(zip(rows, starts[clip], counts[clip], strict=True)):
-            others = np.delete(np.arange(start, start + count), row - start)
-            drawn = np.random.default_rng((seed, index)).choice(others, min(PARTNERS, len(others)), replace=False)
-            self.drives.append(np.sort(drawn))
-
-    def __call__(self, index: int) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
-        """The work for one key picture, for `overlap`: its rows of `Squares`."""
-        return lambda: self._pairs(index)
-
-    def _decoded(self, parameters: np.ndarray) -> tuple[np.ndarray, Tensor]:
-        """Parameters as a decoder has them, and their points [1, K, 2]."""
-        received = self._quantiser.dequantise(self._quantiser.quantise_key(parameters))
-        return received, torch.from_numpy(self._points(received)[0]).float()[None]
+class _Cutter(Pairing):
+    """Cuts the squares of all pairs of a key picture: its rows of `Squares`."""
 
     @torch.no_grad()
-    def _pairs(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        original = np.asarray(self._degraded[index])
-        parameters, key_points = self._decoded(self._backend.analyse(original))
-        key = self._backend.prepare(original, parameters)
-        registration = Registration(key.shown, self._backend.person(key), parameters, self._points)
+    def pairs(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        key, parameters, found = self.key(index)
+        key_points = _tensor(found)
+        registration = self.registration(key, parameters)
         key_squares = _cut_all(key.shown, key_points)
         squares, points = [], []
         for row in self.drives[index]:
-            rgb = np.asarray(self._frames.frames[row])
-            fit = registration.fit(rgb, self._backend.analyse(rgb))
-            parameters, driving_points = self._decoded(fit.parameters)
-            now = self._backend.generate(key, parameters)
+            rgb = np.asarray(self.frames.frames[row])
+            fit = registration.fit(rgb, self.backend.analyse(rgb))
+            parameters, driving = self.decoded(fit.parameters)
+            driving_points = _tensor(driving)
+            now = self.backend.generate(key, parameters)
             squares.append(np.stack([key_squares, _cut_all(now, driving_points), _cut_all(rgb, driving_points)]))
             points.append(torch.cat((key_points, driving_points)).numpy())
         return np.stack(squares), np.stack(points)
+
+
+def _tensor(points: np.ndarray) -> Tensor:
+    """Points [K, 2] -> [1, K, 2]."""
+    return torch.from_numpy(points).float()[None]
 
 
 def build_squares(
@@ -111,10 +90,8 @@ def build_squares(
     stem = f"{frames.frames.shape[1]}-{len(frames.frames)}-{seed}-{backend.weights.sha256[:12]}"
     paths = [cache / f"{kind}-{stem}.npy" for kind in ("squares", "square-points")]
     if not all(path.exists() for path in paths):
-        pairing = _Pairing(frames, degraded, backend, seed)
-        # A still drives nothing.
-        keys = [index for index, rows in enumerate(pairing.drives) if len(rows)]
-        total, done = sum(map(len, pairing.drives)), 0
+        cutter = _Cutter(frames, degraded, backend, seed)
+        total, done = sum(map(len, cutter.drives)), 0
         points = np.empty((total, 2, POINT_COUNT, 2), np.float32)
         with whole_file(paths[0]) as out:
             shape = (total, 3, len(REGIONS), CROP_SIZE, CROP_SIZE, 3)
@@ -127,7 +104,7 @@ def build_squares(
                 points[done : done + len(found[1])] = found[1]
                 done += len(found[1])
 
-            overlap(progress(keys), pairing, use, backend.workers)
+            overlap(progress(cutter.keys), cutter, use, backend.workers)
         write_array(points, paths[1])
     return Squares(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths))
 

@@ -11,6 +11,7 @@ from bitstream import step_size
 
 from ..models.code import FEATURE
 from ..models.families import FaceModel
+from ..models.groups import MODE_GROUP
 from ..models.local import EYE_REGIONS, MOUTH_REGION
 from ..models.points import FACE_COUNT, OUTLINE_SLICE, POSE_SLICE, index_of
 from ..models.portrait import PortraitSynthesis
@@ -85,13 +86,17 @@ class Step(nn.Module):
         return losses
 
     def picture_losses(
-        self, batch: Batch, pictures: Tensor, key_points: Tensor, driving_points: Tensor
+        self,
+        batch: Batch,
+        pictures: Tensor,
+        key_points: Tensor,
+        driving_points: Tensor,
+        modes: Tensor | None = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Losses of the pictures generated, and these: each half of ``pictures`` is the key picture of the other."""
         synthesis = self.model.synthesis
-        generated, new, carried, shares = synthesis.layers(
-            synthesis.prepare_restored(pictures, key_points), driving_points
-        )
+        driving = (driving_points,) if modes is None else (driving_points, modes)
+        generated, new, carried, shares = synthesis.layers(synthesis.prepare_restored(pictures, key_points), *driving)
         targets = torch.cat((batch.driving, batch.key_target))
         marks = torch.cat((batch.driving_marks, batch.key_marks))
         weight = region_weight(marks, targets.shape[-1])
@@ -160,25 +165,30 @@ class SynthesisStep(Step):
     def forward(self, batch: Batch, affine: Tensor) -> StepResult:
         pictures = torch.cat((batch.key, batch.driving))
         with torch.no_grad():
-            key_points, driving_points = self.points(batch, pictures)
-        return self.result(*self.picture_losses(batch, pictures, key_points, driving_points))
+            motion = self.motion(batch, pictures)
+        return self.result(*self.picture_losses(batch, pictures, *motion))
 
-    def points(self, batch: Batch, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Points [2 B, K, 2] of key and of driving pictures, registered as an encoder does, where the generation knows
-        how, and with the quantiser's errors where they are not labels."""
+    def motion(self, batch: Batch, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Points [2 B, K, 2] of key and of driving pictures, and modes [2 B, 16], where there are any.
+
+        Registered as an encoder does, where the generation knows how, and with the quantiser's errors, but for points
+        that are labels.
+        """
         model, count = self.model, len(batch.key)
         points = torch.cat((batch.key_marks, batch.driving_marks))
         known = torch.isfinite(points).all(2).all(1).unflatten(0, (2, -1)).all(0)
         use = (known & (torch.rand(known.shape, device=known.device) < self.labelled)).repeat(2)
         if not use.all():
             points[~use] = model.points(model.analyse(pictures[~use])).to(points.dtype)
-        driving = points.roll(count, dims=0)
+        driving, modes = points.roll(count, dims=0), None
         if isinstance(model.synthesis, PortraitSynthesis):
-            driving = register(model.synthesis, pictures, points, pictures.roll(count, dims=0), driving)
+            driving, modes = register(model.synthesis, pictures, points, pictures.roll(count, dims=0), driving)
         if not use.all():
             for found in (points, driving):
                 found[~use] = self.received(model.parameters_of(found[~use])).to(points.dtype)
-        return points, driving
+        if modes is not None:
+            modes = modes + (torch.rand_like(modes) - 0.5) * float(step_size(MODE_GROUP.step_index))
+        return points, driving, modes
 
 
 class PersonStep(Step):

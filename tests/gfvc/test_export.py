@@ -36,7 +36,7 @@ def test_card_describes_the_graphs(exported):
     assert set(card["graphs"]) == {"analyse", "prepare", "generate"}
     generate = card["graphs"]["generate"]
     assert generate["outputs"]["generated"] == {"shape": ["batch", "height", "width", 3], "type": "uint8"}
-    assert generate["inputs"]["parameters"]["shape"] == ["batch", 26]
+    assert generate["inputs"]["parameters"]["shape"] == ["batch", 42]
     assert 0 <= max(graph["difference"] for graph in card["graphs"].values()) <= 1
     assert {path.name for path in exported.iterdir()} == {
         "analyse.onnx",

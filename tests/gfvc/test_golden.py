@@ -23,7 +23,7 @@ from gfvc.models.registry import DEFAULT_FAMILY, DEFAULTS
 from .streams import decode_stream, encode_stream, parse_stream
 
 FOLDER = Path(__file__).parent / "golden"
-MODELS = ("keypoints2d-1", "compact-2", "compact-3", "compact-4", DEFAULTS[DEFAULT_FAMILY])
+MODELS = ("keypoints2d-1", "compact-2", "compact-3", "compact-4", "compact-5", DEFAULTS[DEFAULT_FAMILY])
 # Levels by which a thumbnail may differ: processors round the networks' sums differently.
 TOLERANCE = 3
 GRID = 16

@@ -79,7 +79,7 @@ def test_looks_move_no_point():
     other = parameters.clone()
     other[:, -LOOK_COUNT:] += 1
     assert torch.equal(model.points(parameters), model.points(other))
-    assert torch.equal(model.looks(other)[0], other[:, -LOOK_COUNT:])
+    assert torch.equal(model.told(other)[0], other[:, -LOOK_COUNT:])
 
 
 def test_registration_leaves_looks_as_they_were_found(picture):  # noqa: F811

@@ -182,3 +182,13 @@ def test_values_that_are_no_numbers_change_nothing_for_the_worse():
     quantiser = Quantiser(CODE, 0.0)
     found = quantiser.optimise(np.full(6, np.nan), np.full((6, 6), np.nan), [1] * 6, 1e-5)
     assert found == [1] * 6
+
+
+@families
+@pytest.mark.parametrize("offset", [-12, -9, 12])
+def test_every_offset_of_the_option_gives_steps(family, offset):
+    """Of the groups of the newest generation; none is coarser than the syntax can say."""
+    groups = FAMILIES[family]().groups
+    usual, changed = (np.array(stream_layout(groups, by).steps()) for by in (0, offset))
+    assert (changed <= 1).all()
+    assert ((changed > usual) | (changed == 1) if offset < 0 else changed < usual).all()

@@ -79,15 +79,16 @@ def test_points_and_their_derivative_are_those_of_the_model(family):
         assert points == pytest.approx(model.points(parameters[None])[0].numpy(), abs=1e-4)
         wanted = torch.autograd.functional.jacobian(lambda p: model.points(p[None]).flatten(), parameters)
         assert slope == pytest.approx(wanted[:, : mapped.count].numpy(), abs=1e-3)
-        # Looks, where there are any, move no point.
+        # Looks and modes, where there are any, move no point.
         assert not wanted[:, mapped.count :].any()
 
 
 def test_basis_is_that_of_the_field(source, moved):
     positions = picture_grid(16, 16, torch.zeros(1)).view(-1, 2)
-    wanted = motion_field(torch.from_numpy(source)[None], torch.from_numpy(moved)[None], positions)[0][0]
-    found = positions.numpy() + field_basis(source, moved, positions.numpy()) @ (source - moved)
-    assert found == pytest.approx(wanted.numpy(), abs=1e-4)
+    wanted, shares = motion_field(torch.from_numpy(source)[None], torch.from_numpy(moved)[None], positions)
+    basis, head = field_basis(source, moved, positions.numpy())
+    assert positions.numpy() + basis @ (source - moved) == pytest.approx(wanted[0].numpy(), abs=1e-4)
+    assert head == pytest.approx(shares[0, :, 0].numpy(), abs=1e-5)
 
 
 def test_fit_finds_the_motion(picture, source, moved):
