@@ -42,10 +42,17 @@ def overlap(
                     failure.append(error)
             room.release()
 
-    consumer = threading.Thread(target=consume, name="gfvc-output")
+    # An interrupt may come at any point here, while it is told to end too: it must not keep the process then.
+    consumer = threading.Thread(target=consume, name="gfvc-output", daemon=True)
+
+    def end() -> None:
+        results.put(None)
+        if consumer.is_alive():
+            consumer.join()
+
     with ThreadPoolExecutor(workers, thread_name_prefix="gfvc-work") as pool:
-        consumer.start()
         try:
+            consumer.start()
             for item in items:
                 room.acquire()
                 if failure:
@@ -53,15 +60,13 @@ def overlap(
                 results.put(pool.submit(work(item)))
         except Exception as error:
             # Of the input: what has come before it is still used.
-            results.put(None)
-            consumer.join()
+            end()
             raise (failure[0] if failure else error)  # noqa: B904
         except BaseException:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         finally:
-            results.put(None)
-            consumer.join()
+            end()
     if failure:
         raise failure[0]

@@ -64,10 +64,11 @@ class Player:
 
         Raises what decoding raises, after all pictures before that have been shown.
         """
-        thread = threading.Thread(target=self._decode, name="gfvc-player")
-        thread.start()
+        # An interrupt may come at any point here: the thread must not keep the process then.
+        thread = threading.Thread(target=self._decode, name="gfvc-player", daemon=True)
         tick_s, count, late, start = float(self.info.time_base), 0, 0, None
         try:
+            thread.start()
             while (picture := self._shown.get()) is not None:
                 now = time.perf_counter()
                 start = now - picture.pts * tick_s if start is None else start
@@ -80,7 +81,8 @@ class Player:
                     break
         finally:
             self._stop.set()
-            thread.join()
+            if thread.is_alive():
+                thread.join()
         if self._error is not None:
             raise self._error
         return Played(count, late)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,22 @@ def gfvc(
         timeout=120,
         check=False,
     )
+
+
+@contextmanager
+def running(*arguments: object, prepare: Callable[[], None] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, with pipes for what it writes; one that hangs does not outlive the block."""
+    with subprocess.Popen(
+        command_line(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        preexec_fn=prepare,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def error_line(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import resource
 import signal
-import subprocess
 import time
 
 import pytest
 
 from gfvc import encode
 
-from .command import command_line, environment, error_line, gfvc
+from .command import error_line, gfvc, running
 from .media import DEMO, read_clip, write_lossless
 
 FULL = "/dev/full"
@@ -61,8 +60,7 @@ def test_reader_that_goes_away_is_no_crash(tmp_path, command, demo, small_stream
         write_lossless(tmp_path / "in.mkv", demo).rename(source)
     else:
         source.write_bytes(small_stream)
-    arguments = command_line(command, source, "-", "-q")
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+    with running(command, source, "-", "-q") as process:
         process.stdout.close()
         said = process.stderr.read().decode()
         code = process.wait(60)
@@ -107,10 +105,7 @@ def heed_interrupts():
 def test_interrupt_leaves_nothing_and_says_so(tmp_path):
     target = tmp_path / "out"
     target.mkdir()
-    arguments = command_line("encode", DEMO, target / "a.gfv", "--run", 1)
-    with subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), preexec_fn=heed_interrupts
-    ) as process:
+    with running("encode", DEMO, target / "a.gfv", "--run", 1, prepare=heed_interrupts) as process:
         started = time.monotonic()
         while not list(target.glob(".*.partial")) and process.poll() is None and time.monotonic() < started + 60:
             time.sleep(0.02)

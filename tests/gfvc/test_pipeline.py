@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
@@ -119,3 +120,58 @@ def test_interruption_leaves_no_thread():
     with pytest.raises(KeyboardInterrupt):
         overlap(items(), identity, lambda _: None, 2)
     assert threading.active_count() == before
+
+
+def left(before):
+    """Threads that a process would wait for at its end, although they have had time to end."""
+    threads = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
+    for thread in threads:
+        thread.join(5)
+    return [thread.name for thread in threads if thread.is_alive()]
+
+
+def interrupt_at(line):
+    """A tracer that raises KeyboardInterrupt at the n-th line that `overlap` comes to."""
+    passed = 0
+
+    def trace(frame, event, argument):
+        nonlocal passed
+        if frame.f_code is not overlap.__code__:
+            return None
+        passed += event == "line"
+        if passed == line:
+            raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+def test_interruption_anywhere_leaves_nothing_that_a_process_would_wait_for():
+    """An interrupted command has to end."""
+    before, tracer, interrupted = set(threading.enumerate()), sys.gettrace(), 0
+    while True:
+        sys.settrace(interrupt_at(interrupted + 1))
+        try:
+            overlap(range(2), identity, lambda _: None, 2)
+        except KeyboardInterrupt:
+            interrupted += 1
+        else:
+            break
+        finally:
+            sys.settrace(tracer)
+        assert not left(before), f"after an interrupt at line {interrupted}"
+    assert interrupted > 20
+
+
+def test_interruption_while_a_thread_starts(monkeypatch):
+    """The thread that starts others waits for each to be there, which takes long on a busy machine."""
+    before, start = set(threading.enumerate()), threading.Thread.start
+
+    def interrupted_start(thread):
+        start(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted_start)
+    with pytest.raises(KeyboardInterrupt):
+        overlap(range(2), identity, lambda _: None, 2)
+    assert not left(before)
