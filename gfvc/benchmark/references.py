@@ -1,8 +1,9 @@
 """Networks to compare with, with seeded weights, run in the engine that is measured.
 
 ResNet-18 (He et al., CVPR 2016; torchvision's) is a yardstick between machines. The generator of the first order
-motion model (Siarohin et al., NeurIPS 2019; arXiv 2003.00196) is what decoders of published generative face codecs run
-for each picture.
+motion model (Siarohin et al., NeurIPS 2019; arXiv 2003.00196) and that of compact feature coding (Chen et al., Beyond
+keypoint coding: temporal evolution inference with compact feature representation for talking face video compression,
+DCC 2022) are what decoders of published generative face codecs run for each picture.
 """
 
 from __future__ import annotations
@@ -37,6 +38,58 @@ class _Residual(nn.Module):
         return x + self.conv2(F.relu(self.norm2(self.conv1(F.relu(self.norm1(x))))))
 
 
+# Channels at full size.
+_WIDTH = 64
+
+
+class _Hourglass(nn.Module):
+    """[B, n, 64, 64] -> [B, 64 + n, 64, 64]."""
+
+    def __init__(self, inputs: int, depth: int, most: int) -> None:
+        """depth: how often it halves the size; most: channels."""
+        super().__init__()
+        wide = [inputs, *(min(most, _WIDTH << (i + 1)) for i in range(depth))]
+        self.narrow = nn.ModuleList(_Block(a, b) for a, b in itertools.pairwise(wide))
+        self.widen = nn.ModuleList(
+            _Block((1 if i == depth - 1 else 2) * wide[i + 1], min(most, _WIDTH << i)) for i in reversed(range(depth))
+        )
+        self.outputs = _WIDTH + inputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = [x]
+        for block in self.narrow:
+            skips.append(F.avg_pool2d(block(skips[-1]), 2))
+        x = skips.pop()
+        for block in self.widen:
+            x = torch.cat((block(F.interpolate(x, scale_factor=2.0)), skips.pop()), dim=1)
+        return x
+
+
+class _Warper(nn.Module):
+    """A picture [B, 3, H, W] -> features, moved -> a picture, as Johnson et al. (ECCV 2016) transfer styles."""
+
+    def __init__(self, down: int, residual: int, most: int = 512) -> None:
+        """down: how often it halves the size; residual: blocks there; most: channels."""
+        super().__init__()
+        sizes = [min(most, _WIDTH << i) for i in range(down + 1)]
+        self.first = _Block(3, _WIDTH, 7)
+        self.down = nn.ModuleList(_Block(a, b) for a, b in itertools.pairwise(sizes))
+        self.bottleneck = nn.Sequential(*(_Residual(sizes[-1]) for _ in range(residual)))
+        self.up = nn.ModuleList(_Block(b, a) for a, b in reversed(list(itertools.pairwise(sizes))))
+        self.final = nn.Conv2d(_WIDTH, 3, 7, padding=3)
+
+    def forward(self, picture: Tensor, positions: Tensor, occlusion: Tensor | None = None) -> Tensor:
+        """positions [B, 2, h, w], occlusion [B, 1, h, w]: in the size of the features."""
+        x = self.first(picture)
+        for block in self.down:
+            x = F.avg_pool2d(block(x), 2)
+        x = F.grid_sample(x, positions.permute(0, 2, 3, 1), align_corners=False)
+        x = self.bottleneck(x if occlusion is None else x * occlusion)
+        for block in self.up:
+            x = block(F.interpolate(x, scale_factor=2.0))
+        return self.final(x)
+
+
 class FirstOrderGenerator(nn.Module):
     """Dense motion and occlusion-aware generator with the published sizes for 256x256 and 10 key points.
 
@@ -44,49 +97,52 @@ class FirstOrderGenerator(nn.Module):
     here: the comparison is in its favour by so much.
     """
 
-    KEY_POINTS, WIDTH, MOST, MOTION_MOST = 10, 64, 512, 1024
-    DOWN, BOTTLENECK, HOURGLASS = 2, 6, 5
+    KEY_POINTS = 10
 
     def __init__(self) -> None:
         super().__init__()
         candidates = self.KEY_POINTS + 1
-        seen = candidates * 4
-        wide = [seen, *(min(self.MOTION_MOST, self.WIDTH << (i + 1)) for i in range(self.HOURGLASS))]
-        self.narrow = nn.ModuleList(_Block(a, b) for a, b in itertools.pairwise(wide))
-        self.widen = nn.ModuleList(
-            _Block((1 if i == self.HOURGLASS - 1 else 2) * wide[i + 1], min(self.MOTION_MOST, self.WIDTH << i))
-            for i in reversed(range(self.HOURGLASS))
-        )
-        self.mask = nn.Conv2d(self.WIDTH + seen, candidates, 7, padding=3)
-        self.occlusion = nn.Conv2d(self.WIDTH + seen, 1, 7, padding=3)
-        sizes = [min(self.MOST, self.WIDTH << i) for i in range(self.DOWN + 1)]
-        self.first = _Block(3, self.WIDTH, 7)
-        self.down = nn.ModuleList(_Block(a, b) for a, b in itertools.pairwise(sizes))
-        self.bottleneck = nn.Sequential(*(_Residual(sizes[-1]) for _ in range(self.BOTTLENECK)))
-        self.up = nn.ModuleList(_Block(b, a) for a, b in reversed(list(itertools.pairwise(sizes))))
-        self.final = nn.Conv2d(self.WIDTH, 3, 7, padding=3)
+        self.hourglass = _Hourglass(candidates * 4, 5, 1024)
+        self.mask = nn.Conv2d(self.hourglass.outputs, candidates, 7, padding=3)
+        self.occlusion = nn.Conv2d(self.hourglass.outputs, 1, 7, padding=3)
+        self.warper = _Warper(2, 6)
 
     def forward(self, source: Tensor, seen: Tensor, motions: Tensor) -> Tensor:
         """source [1, 3, 256, 256], seen [1, 44, 64, 64], motions [1, 22, 64, 64] (x of each, then y of each) ->
         [1, 3, 256, 256]."""
-        skips = [seen]
-        for block in self.narrow:
-            skips.append(F.avg_pool2d(block(skips[-1]), 2))
-        x = skips.pop()
-        for block in self.widen:
-            x = torch.cat((block(F.interpolate(x, scale_factor=2.0)), skips.pop()), dim=1)
+        x = self.hourglass(seen)
         mask = torch.softmax(self.mask(x), dim=1)
         half = motions.shape[1] // 2
         flow = torch.cat([(mask * part).sum(1, keepdim=True) for part in (motions[:, :half], motions[:, half:])], 1)
+        return torch.sigmoid(self.warper(source, flow, torch.sigmoid(self.occlusion(x))))
+
+
+class CompactFeatureGenerator(nn.Module):
+    """Generator of compact feature coding with the sizes of JVET's software for 256x256 and a feature of 4x4.
+
+    The optical flow between the features of key picture and picture, and the thumbnail of the key picture, which the
+    original computes for each picture, are inputs here: the comparison is in its favour by so much.
+    """
+
+    DOWN = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widen = nn.ModuleList(_Block(1, 1) for _ in range(self.DOWN))
+        self.thumbnail = _Warper(self.DOWN, 4)
+        self.hourglass = _Hourglass(4, 4, 512)
+        self.flow = nn.Conv2d(self.hourglass.outputs, 2, 7, padding=3)
+        self.occlusion = nn.Conv2d(self.hourglass.outputs, 1, 7, padding=3)
+        self.warper = _Warper(2, 6)
+
+    def forward(self, source: Tensor, small: Tensor, change: Tensor, sparse: Tensor, still: Tensor) -> Tensor:
+        """source [1, 3, 256, 256], small [1, 3, 64, 64], change [1, 1, 4, 4] of the feature, sparse [1, 2, 4, 4]
+        positions, still [1, 2, 64, 64] those of no motion -> [1, 3, 256, 256]."""
+        for block in self.widen:
+            change = block(F.interpolate(change, scale_factor=2.0))
+        x = self.hourglass(torch.cat((change, self.thumbnail(small, sparse)), dim=1))
         occlusion = torch.sigmoid(self.occlusion(x))
-        y = self.first(source)
-        for block in self.down:
-            y = F.avg_pool2d(block(y), 2)
-        y = F.grid_sample(y, flow.permute(0, 2, 3, 1), align_corners=False) * occlusion
-        y = self.bottleneck(y)
-        for block in self.up:
-            y = block(F.interpolate(y, scale_factor=2.0))
-        return torch.sigmoid(self.final(y))
+        return torch.sigmoid(self.warper(source, still + self.flow(x), occlusion))
 
 
 def resnet18() -> tuple[nn.Module, tuple[Tensor, ...]]:
@@ -107,7 +163,22 @@ def first_order_generator() -> tuple[nn.Module, tuple[Tensor, ...]]:
     return FirstOrderGenerator(), inputs
 
 
-NETWORKS = {"resnet18": resnet18, "first_order_generator": first_order_generator}
+def compact_feature_generator() -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """The generator and inputs of its sizes."""
+    inputs = (
+        torch.rand(1, 3, 256, 256),
+        torch.rand(1, 3, 64, 64),
+        torch.rand(1, 1, 4, 4),
+        *(torch.rand(1, 2, side, side) * 2 - 1 for side in (4, 64)),
+    )
+    return CompactFeatureGenerator(), inputs
+
+
+NETWORKS = {
+    "resnet18": resnet18,
+    "first_order_generator": first_order_generator,
+    "compact_feature_generator": compact_feature_generator,
+}
 
 
 def open_reference(name: str, backend: str, device: str, folder: Path) -> Callable[[], object]:

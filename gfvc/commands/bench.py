@@ -12,6 +12,9 @@ from ..errors import GfvcError
 from .common import print_json, whole_number
 from .demo import DEMO_CLIP
 
+# Of `benchmark.references`, which takes long to import.
+REFERENCES = ("resnet18", "first_order_generator", "compact_feature_generator")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", nargs="+", choices=tuple(ENGINES), help="default: all that are installed")
@@ -21,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="for each of the times that are measured")
     parser.add_argument("--input", type=Path, default=DEMO_CLIP, help="a clip; it is scaled to each size")
     parser.add_argument(
-        "--no-reference", action="store_true", help="without ResNet-18 and the first order motion model's generator"
+        "--no-reference", action="store_true", help="without ResNet-18 and the generators of other codecs"
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not say what is being measured")
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         pictures=args.pictures,
         seconds=args.seconds,
-        references=() if args.no_reference else ("resnet18", "first_order_generator"),
+        references=() if args.no_reference else REFERENCES,
         progress=lambda text: None if args.quiet else print(f"gfvc: {text}", file=sys.stderr),
     )
     if args.json:

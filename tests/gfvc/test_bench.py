@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import torch
 
-from gfvc.benchmark.references import FirstOrderGenerator, first_order_generator
+from gfvc.benchmark.references import NETWORKS
 from gfvc.cli import main
+from gfvc.commands.bench import REFERENCES
 from gfvc.models.complexity import _count
 
 from .media import DEMO
@@ -45,11 +47,15 @@ def test_bench_measures_every_stage(capsys):
     assert report["clip"] == DEMO.name
 
 
-def test_first_order_generator_costs_what_is_published():
-    """About 54 GMAC a picture of 256x256."""
-    module, inputs = first_order_generator()
-    assert isinstance(module, FirstOrderGenerator)
+@pytest.mark.parametrize(("name", "gmac"), [("first_order_generator", 53.6), ("compact_feature_generator", 54.8)])
+def test_generators_of_other_codecs_cost_what_their_layers_do(name, gmac):
+    """Multiply-accumulates, in billions, for a picture of 256x256."""
+    module, inputs = NETWORKS[name]()
     with torch.no_grad():
         cost, picture = _count(lambda: module.eval()(*inputs))
     assert picture.shape == (1, 3, 256, 256)
-    assert 50 < cost < 58
+    assert cost == pytest.approx(gmac, abs=0.1)
+
+
+def test_bench_knows_the_networks_that_it_compares_with():
+    assert set(REFERENCES) == set(NETWORKS)
