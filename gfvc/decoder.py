@@ -174,7 +174,7 @@ def decode(
     device: str = "auto",
     backend: str = AUTO,
     slack: int = DEFAULT_SLACK,
-    crf: int = 10,
+    crf: int = 4,
     force: bool = False,
     progress: Callable[[int], None] = lambda pictures: None,
     announce: Callable[[Backend], None] = lambda backend: None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from os import PathLike
@@ -20,15 +21,19 @@ from .carriage import DEFAULT_SYNTAX, carriage_errors, choose_carriage, options_
 from .errors import VideoError
 from .files import open_target
 from .key_picture import CODECS, CodedPicture, KeyPictureCodec
+from .lookahead import Candidate, Lookahead
 from .models.mode_map import ModeMap
 from .models.point_map import PointMap
 from .models.store import find_weights
 from .options import EncoderOptions
 from .parameters import Smoother, family_quantiser
 from .pipeline import overlap
-from .registration import Registration
+from .registration import Fit, Registration
 from .similarity import SCENE_CUT, picture_change, structural_similarity
 from .video import TimedPicture, VideoInfo, VideoReader
+
+# How many pictures a changed value is taken to be of use for, where it is chosen for one picture alone.
+_LASTING = 8
 
 
 class _Group(NamedTuple):
@@ -87,6 +92,9 @@ class Encoder:
             weights.stream_hash,
         )
         self.writer = open_writer(carriage, header, syntax)
+        self._lookahead = Lookahead(self._quantiser.steps, self.options.lagrangian, self.options.lookahead)
+        # Ticks of the pictures whose values are not decided yet.
+        self._ticks: deque[int] = deque()
         self._run: list[Picture] = []
         self._last_pts: int | None = None
         self._since_key = 0
@@ -127,16 +135,12 @@ class Encoder:
             units += self._start_group(picture.rgb, ticks)
         else:
             found = self.backend.analyse(picture.rgb) if parameters is None else parameters
-            values = self._quantised(picture.rgb, found)
-            candidate = self._better_key(picture.rgb, values)
-            if candidate is not None:
-                units += self._start_group(picture.rgb, ticks, candidate)
+            fit, values = self._quantised(picture.rgb, found)
+            better = self._better_key(picture.rgb, values)
+            if better is not None:
+                units += self._start_group(picture.rgb, ticks, better)
             else:
-                self._values = values
-                self._run.append(Picture(ticks, tuple(values)))
-                self._since_key += 1
-                if len(self._run) == self.options.run:
-                    units += self._flush_run()
+                units += self._drive(ticks, fit, values)
         self._before = picture.rgb
         return units
 
@@ -144,15 +148,35 @@ class Encoder:
         """The last units: call once, after the last picture."""
         return [*self._flush_run(), self.writer.end()]
 
-    def _quantised(self, rgb: np.ndarray, found: np.ndarray) -> list[int]:
-        """What to send of a driving picture, from what the analysis has found in it."""
+    def _quantised(self, rgb: np.ndarray, found: np.ndarray) -> tuple[Fit | None, list[int]]:
+        """What to send of a driving picture, from what the analysis has found in it; and its fit, where the choice may
+        look ahead."""
         if self._registration is None:
-            return self._quantiser.quantise(self._smoother(found), self._values)
+            return None, self._quantiser.quantise(self._smoother(found), self._values)
         fit = self._registration.fit(rgb, found, self._quantiser.dequantise(self._values))
-        parameters = self._smoother(fit.parameters)
+        fit = fit._replace(parameters=self._smoother(fit.parameters))
         if self._quantiser.follows or not self.options.lagrangian:
-            return self._quantiser.quantise(parameters, self._values)
-        return self._quantiser.optimise(parameters, fit.metric, self._values, self.options.lagrangian)
+            return None, self._quantiser.quantise(fit.parameters, self._values)
+        metric, lagrangian = fit.metric + fit.trembling, self.options.lagrangian / _LASTING
+        return fit, self._quantiser.optimise(fit.parameters, metric, self._values, lagrangian)
+
+    def _drive(self, ticks: int, fit: Fit | None, values: list[int]) -> list[bytes]:
+        """Take a driving picture; returns the units that are ready."""
+        shown, self._values = self._values, values
+        self._since_key += 1
+        self._ticks.append(ticks)
+        if fit is None or not self.options.lookahead:
+            return self._append([values])
+        return self._append(self._lookahead.push(Candidate(fit, self._quantiser.dequantise(shown), values)))
+
+    def _append(self, decided: list[list[int]]) -> list[bytes]:
+        """Add pictures whose values are decided to the run; returns the units that are full."""
+        units = []
+        for values in decided:
+            self._run.append(Picture(self._ticks.popleft(), tuple(values)))
+            if len(self._run) == self.options.run:
+                units += self._end_run()
+        return units
 
     def _is_cut(self, rgb: np.ndarray) -> bool:
         return self.options.key_refresh == "auto" and picture_change(rgb, self._before) > SCENE_CUT
@@ -190,6 +214,7 @@ class Encoder:
         units = self._flush_run()
         coded, self._values, self._key = group or self._code_key(rgb)
         self._generated = None
+        self._lookahead.start(self._values)
         self._smoother.reset()
         self._registration = self._registered()
         self._since_key = 1
@@ -212,6 +237,9 @@ class Encoder:
         )
 
     def _flush_run(self) -> list[bytes]:
+        return self._append(self._lookahead.flush()) + self._end_run()
+
+    def _end_run(self) -> list[bytes]:
         run, self._run = self._run, []
         return [self.writer.parameters(run)] if run else []
 

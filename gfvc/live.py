@@ -36,7 +36,7 @@ class Loop:
 
     def __init__(self, info: VideoInfo, options: EncoderOptions | None = None) -> None:
         """Raises GfvcError and its kinds, as `Encoder` and `Decoder`."""
-        options = replace(options or EncoderOptions(), run=1)
+        options = replace(options or EncoderOptions(), run=1, lookahead=0)
         self.encoder = Encoder(info, options)
         self._channel = _Channel(self.encoder.header_bytes())
         self._reader = StreamReader(self._channel)

@@ -28,6 +28,8 @@ class EncoderOptions:
     size, 0 (none) to 100;
     lagrangian: with registration, the square error of luma (0..1, mean over the picture) that a bit is worth; 0, and
     families whose groups follow each other, have the dead zones instead;
+    lookahead: with a lagrangian, pictures that are decided together, with as many after them in sight, 0..64; 0 decides
+    each as it comes;
     key_interval: a new key picture after so many pictures, None for never by count;
     key_refresh: `auto` starts a new group where it pays off (see `refresh_*`) and at scene cuts, `off` does not;
     refresh_threshold: structural similarity of the generated picture under which a new key picture is tried;
@@ -46,7 +48,8 @@ class EncoderOptions:
     smoothing: float = 0.0
     registration: str = "auto"
     rest: float = 4.0
-    lagrangian: float = 1e-5
+    lagrangian: float = 8e-5
+    lookahead: int = 16
     key_interval: int | None = None
     key_refresh: str = "auto"
     refresh_threshold: float = 0.6
@@ -63,6 +66,7 @@ class EncoderOptions:
             ("smoothing", 0, 0.95),
             ("rest", 0, 100),
             ("lagrangian", 0, 1),
+            ("lookahead", 0, 64),
             ("refresh_threshold", -1, 1),
             ("refresh_gain", 0, 2),
             ("refresh_wait_s", 0, 3600),

@@ -32,7 +32,7 @@ def family_quantiser(groups: Sequence, step_offset: int = 0, dead_zone: float | 
     return Quantiser(stream_layout(groups, step_offset), zones)
 
 
-def _bits(change: np.ndarray) -> np.ndarray:
+def change_bits(change: np.ndarray) -> np.ndarray:
     """About how many bits the arithmetic coder spends on a change by so many steps."""
     size = np.abs(change)
     return np.where(size > 0, 3 + 2 * np.log2(np.maximum(size, 1)), 0.4)
@@ -103,7 +103,7 @@ class Quantiser:
             # To the nearest value, to the next smaller one, or back to no change.
             changes = np.stack((np.rint(wanted), np.trunc(wanted), start - values))
             costs = changes * (changes * diagonal + 2 * slope)
-            costs += lagrangian * (_bits(values + changes - start) - _bits(values - start))
+            costs += lagrangian * (change_bits(values + changes - start) - change_bits(values - start))
             row, index = np.unravel_index(np.argmin(costs), costs.shape)
             if not costs[row, index] < -1e-12:
                 break

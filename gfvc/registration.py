@@ -47,7 +47,7 @@ _AT_REST = 0.006
 _LEAST_SHARE = 0.1
 # What a square error of 1 in a value of a look costs, as the metric has it: what it changes in the squares of mouth and
 # eyes, which are a small part of the picture and count for more than that.
-_LOOK_ERROR = np.repeat((1.6e-4, 5e-5), (MOUTH_LOOK, EYES_LOOK))
+_LOOK_ERROR = np.repeat((3.2e-4, 1e-4), (MOUTH_LOOK, EYES_LOOK))
 # Keeps parameters where nothing says anything of them.
 _FLOOR = 1e-6
 
@@ -95,10 +95,12 @@ def _blas() -> ThreadpoolController:
 
 class Fit(NamedTuple):
     """parameters: float32 [n]; metric: [n, n], e' metric e is the square error that an error e of them adds, as luma
-    0..1, mean over the picture. The looks of mouth and eyes among them are those found: no motion shows them."""
+    0..1, mean over the picture; trembling: [n, n], the same for what a change c from the picture before counts as where
+    the picture rests. The looks of mouth and eyes among them are those found: no motion shows them."""
 
     parameters: np.ndarray
     metric: np.ndarray
+    trembling: np.ndarray
 
 
 class Registration:
@@ -157,7 +159,9 @@ class Registration:
             return fit
         metric = np.diag(np.concatenate((np.zeros(count), _LOOK_ERROR)))
         metric[:count, :count] = fit.metric
-        return Fit(np.concatenate((fit.parameters, looks)), metric)
+        trembling = np.zeros_like(metric)
+        trembling[:count, :count] = fit.trembling
+        return Fit(np.concatenate((fit.parameters, looks)), metric, trembling)
 
     def _fit(
         self, target: np.ndarray, parameters: np.ndarray, rest: np.ndarray | None, shown: np.ndarray | None
@@ -189,19 +193,19 @@ class Registration:
             metric[first:, first:] += self._mode_hold
             metric[np.diag_indices_from(metric)] += _FLOOR
             cost = error @ error / count + _HOLD @ (away * away) + values @ self._mode_hold @ values
+            trembling = np.zeros_like(metric)
             if rest is not None:
                 trembling = (moves * rest[:, None]).T @ moves / count
                 change = parameters - shown
-                metric += trembling
                 pull = trembling @ change
                 cost += change @ pull
             if best is None or cost < least:
-                best, least = Fit(parameters, metric), cost
+                best, least = Fit(parameters, metric, trembling), cost
             if step < STEPS:
                 gradient = moves.T @ error / count
                 gradient[:first] += slope.T @ (_HOLD * away)
                 gradient[first:] += self._mode_hold @ values
                 if rest is not None:
                     gradient += pull
-                parameters = (parameters - np.linalg.solve(metric, gradient)).astype(np.float32)
+                parameters = (parameters - np.linalg.solve(metric + trembling, gradient)).astype(np.float32)
         return best

@@ -186,11 +186,12 @@ class VideoWriter:
 
 @contextlib.contextmanager
 def open_writer(
-    target: str | os.PathLike[str] | BinaryIO, info: VideoInfo, *, force: bool = False, crf: int = 10
+    target: str | os.PathLike[str] | BinaryIO, info: VideoInfo, *, force: bool = False, crf: int = 4
 ) -> Iterator[VideoWriter]:
     """Write H.264 (or raw .y4m, .rgb) to a path, `-` (standard output, Matroska) or a binary file object (Matroska).
 
-    A file appears when it is whole. crf: 0..51, quality of the H.264, 10 is visually lossless. Raises VideoError,
+    A file appears when it is whole. crf: 0..51, quality of the H.264; 10 looks lossless, but makes what rests tremble by
+    a seventh more, 4 by a twelfth. Raises VideoError,
     GfvcError.
     """
     with contextlib.ExitStack() as stack:

@@ -86,7 +86,8 @@ def stages(backend: Any, decoder: Any, parsed: list[Any], clip: Path, stream: Pa
     analysed = [backend.analyse(picture.rgb) for picture in pictures[:12]]
     found["analyse"] = median_ms(lambda: backend.analyse(rgb), seconds)
     rows = itertools.cycle(zip([picture.rgb for picture in pictures[1:12]], analysed[1:], strict=True))
-    encoder = Encoder(info, EncoderOptions(backend=backend.name, device=backend.device, key_refresh="off"))
+    chosen = {"backend": backend.name, "device": backend.device, "key_refresh": "off"}
+    encoder = Encoder(info, EncoderOptions(**chosen, lookahead=0))
     encoder.push(pictures[0])
     registration = encoder._registration
     found["register"] = median_ms(lambda: registration.fit(*next(rows)), seconds / 2) if registration else 0.0
@@ -94,6 +95,7 @@ def stages(backend: Any, decoder: Any, parsed: list[Any], clip: Path, stream: Pa
     found["quantise"] = max(0.0, both - found["register"])
     coding = rate(lambda: sum(1 for picture in pictures[1:] if encoder.push(picture, analysed[0]) is not None))
     found["code"] = max(0.0, 1e3 / coding - both)
+    found["look_ahead"] = look_ahead_ms(Encoder(info, EncoderOptions(**chosen)), pictures, analysed)
     key_coded = encoder._codec.encode(rgb, encoder._qp)
     found["key_encode"] = median_ms(lambda: encoder._codec.encode(rgb, encoder._qp), seconds / 2)
     found["key_decode"] = median_ms(lambda: encoder._codec.decode(key_coded), seconds / 2)
@@ -110,6 +112,26 @@ def stages(backend: Any, decoder: Any, parsed: list[Any], clip: Path, stream: Pa
                 written = rate(lambda w=writer: sum(1 for picture in pictures if w.write(picture) is None))
         found[f"write_{kind}"] = 1e3 / written
     return found
+
+
+def look_ahead_ms(encoder: Any, pictures: list[Any], analysed: list[Any]) -> float:
+    """Milliseconds of a picture that the choice over several pictures takes, 0 for encoders that make none."""
+    from ..lookahead import Candidate, choose_together
+
+    options, steps = encoder.options, encoder._quantiser.steps
+    encoder.push(pictures[0])
+    previous = encoder._values
+    candidates = []
+    for picture, found in zip(pictures[1 : 1 + 2 * options.lookahead], itertools.cycle(analysed[1:]), strict=False):
+        shown = encoder._quantiser.dequantise(encoder._values)
+        fit, encoder._values = encoder._quantised(picture.rgb, found)
+        if fit is None:
+            return 0.0
+        candidates.append(Candidate(fit, shown, encoder._values))
+    if not candidates:
+        return 0.0
+    chosen = median_ms(lambda: choose_together(candidates, previous, steps, options.lagrangian), 0.1)
+    return chosen / options.lookahead
 
 
 def throughput(job: dict[str, Any], clip: Path, stream: Path) -> dict[str, float]:

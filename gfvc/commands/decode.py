@@ -19,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", type=Path, help="weights file of the stream's model, if it is not an installed one"
     )
     parser.add_argument(
-        "--crf", type=whole_number(0, 51), default=10, help="quality of the H.264 that is written; 10 looks lossless"
+        "--crf",
+        type=whole_number(0, 51),
+        default=4,
+        help="quality of the H.264 that is written; 10 looks lossless",
     )
     parser.add_argument(
         "--slack",

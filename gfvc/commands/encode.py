@@ -97,6 +97,13 @@ def _add_parameter_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ERROR",
         help="with registration: the square error of luma (0..1) that a bit of parameters is worth; 0 for dead zones",
     )
+    parser.add_argument(
+        "--lookahead",
+        type=whole_number(0, 64),
+        default=defaults.lookahead,
+        metavar="N",
+        help="pictures whose parameters are decided together, with N more in sight; 0 has the least delay",
+    )
 
 
 def _add_group_arguments(parser: argparse.ArgumentParser) -> None:
@@ -160,6 +167,7 @@ def options_from(args: argparse.Namespace) -> EncoderOptions:
         registration=args.registration,
         rest=args.rest,
         lagrangian=args.lagrangian,
+        lookahead=args.lookahead,
         key_interval=args.key_interval,
         key_refresh=args.key_refresh,
         refresh_threshold=args.refresh_threshold,

@@ -35,7 +35,7 @@ def test_bench_measures_every_stage(capsys):
     (row,) = report["results"]
     assert (row["backend"], row["device"], row["size"]) == ("torch", "cpu", 64)
     assert set(row["stages_ms"]) == {
-        *("read", "analyse", "register", "quantise", "code", "key_encode", "key_decode"),
+        *("read", "analyse", "register", "quantise", "look_ahead", "code", "key_encode", "key_decode"),
         *("parse", "prepare", "generate", "write_rgb", "write_y4m", "write_mp4"),
     }
     assert all(value >= 0 for value in row["stages_ms"].values())

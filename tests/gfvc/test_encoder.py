@@ -135,11 +135,31 @@ def test_moving_input_costs_more_than_a_still_one(small):
 
 @pytest.mark.parametrize("run", [1, 3, 16])
 def test_units_come_out_when_a_run_is_full(small, run):
-    encoder = Encoder(VideoInfo(64, 64, Fraction(1, 25), 1, Colour()), EncoderOptions(run=run, key_refresh="off"))
+    options = EncoderOptions(run=run, key_refresh="off", lookahead=0)
+    encoder = Encoder(VideoInfo(64, 64, Fraction(1, 25), 1, Colour()), options)
     ready = [len(encoder.push(TimedPicture(picture, index))) for index, picture in enumerate(small)]
     # Parameter sets and key picture, then a unit at the end of each run.
     assert ready == [2] + [int(index % run == 0) for index in range(1, 12)]
     assert len(encoder.flush()) == (1 if 11 % run == 0 else 2)
+
+
+def test_pictures_are_decided_in_blocks(small):
+    """With as many in sight behind them as a block has."""
+    options = EncoderOptions(run=2, key_refresh="off", lookahead=3)
+    encoder = Encoder(VideoInfo(64, 64, Fraction(1, 25), 1, Colour()), options)
+    ready = [len(encoder.push(TimedPicture(picture, index))) for index, picture in enumerate(small)]
+    # Six are there with the seventh picture: three are decided, and two of them fill a run.
+    assert ready == [2, 0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0]
+    assert len(encoder.flush()) == 4
+    assert encoder.tally.summary().pictures == 12
+
+
+def test_looking_ahead_shows_more_for_fewer_bits(demo):
+    pictures = demo[::2]
+    streams = [encode_stream(pictures, lookahead=lookahead) for lookahead in (0, 16)]
+    assert len(streams[1]) < len(streams[0])
+    errors = [luma_error(pictures, stream) for stream in streams]
+    assert errors[1] < 1.02 * errors[0]
 
 
 def test_run_is_ended_by_a_key_picture(small):
@@ -178,6 +198,7 @@ def test_tally_counts_what_has_been_given_out(small):
         ({"refresh_gain": -1}, "--refresh-gain"),
         ({"refresh_wait_s": -1}, "--refresh-wait"),
         ({"run": 0}, r"--run 0, 1\.\.256"),
+        ({"lookahead": 65}, r"--lookahead 65, 0\.\.64"),
         ({"run": 257}, r"--run 257"),
         ({"key_interval": 0}, "--key-interval 0, at least 1"),
         ({"key_refresh": "sometimes"}, "'sometimes', auto or off"),

@@ -115,7 +115,7 @@ def test_progress_counts_the_pictures(tmp_path, small_clip):
 def test_coarser_steps_and_wider_dead_zone_cost_less(demo):
     pictures = [scaled(picture, 64, 64) for picture in demo]
     sizes = [
-        len(encode_stream(pictures, quantiser=quantiser, dead_zone=zone))
+        len(encode_stream(pictures, quantiser=quantiser, dead_zone=zone, lagrangian=0.0))
         for quantiser, zone in ((8, 0.5), (0, 0.75), (-8, 1.5))
     ]
     assert sizes == sorted(sizes, reverse=True)
