@@ -82,6 +82,7 @@ VARIANTS = {
     "no registration": Variant(options={"registration": "off"}),
     "no modes of motion": Variant(_no_modes),
     "nothing held at rest": Variant(options={"rest": 0.0}),
+    "each picture by itself": Variant(options={"lookahead": 0}),
     "dead zones": Variant(options={"lagrangian": 0.0}),
     "small changes shown": Variant(slack=0),
     "mouth and eyes not painted": Variant(_no_details),

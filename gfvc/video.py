@@ -190,9 +190,8 @@ def open_writer(
 ) -> Iterator[VideoWriter]:
     """Write H.264 (or raw .y4m, .rgb) to a path, `-` (standard output, Matroska) or a binary file object (Matroska).
 
-    A file appears when it is whole. crf: 0..51, quality of the H.264; 10 looks lossless, but makes what rests tremble by
-    a seventh more, 4 by a twelfth. Raises VideoError,
-    GfvcError.
+    A file appears when it is whole. crf: 0..51, quality of the H.264; 10 looks lossless, but makes what rests tremble
+    by a sixth more, 4 by a twelfth. Raises VideoError, GfvcError.
     """
     with contextlib.ExitStack() as stack:
         container_format = PIPE_CONTAINER
