@@ -32,6 +32,8 @@ from .registration import Fit, Registration
 from .similarity import SCENE_CUT, picture_change, structural_similarity
 from .video import TimedPicture, VideoInfo, VideoReader
 
+# Pictures that may wait analysed: while a key picture is coded, the other core goes on.
+_WAITING = 20
 # How many pictures a changed value is taken to be of use for, where it is chosen for one picture alone.
 _LASTING = 8
 
@@ -280,7 +282,7 @@ def encode(
         def analyse(picture: TimedPicture) -> Callable[[], tuple[TimedPicture, np.ndarray]]:
             return lambda: (picture, encoder.backend.analyse(picture.rgb))
 
-        overlap(video, analyse, code, encoder.backend.workers)
+        overlap(video, analyse, code, encoder.backend.workers, _WAITING)
         for unit in encoder.flush():
             out.write(unit)
         return encoder.tally.summary()

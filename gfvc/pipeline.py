@@ -18,18 +18,19 @@ def overlap(
     work: Callable[[Item], Callable[[], Result]],
     use: Callable[[Result], None],
     workers: int,
+    waiting: int = 2,
 ) -> None:
     """Take each item, do its work, use the result; all three at once for different items.
 
     ``items`` are drawn and ``work(item)`` is called in the calling thread, in order; the callable it returns runs on
     one of ``workers`` threads; ``use`` gets the results in the order of the items, on a thread of its own, each as soon
-    as it and those before it are there. At most ``2 * workers + 2`` items are on their way.
+    as it and those before it are there. At most ``2 * workers + waiting`` items are on their way.
 
     An error of any of the three ends all and is raised here, after all results before it have been used. Nothing runs
     any more when this returns.
     """
     results: queue.SimpleQueue[Future[Result] | None] = queue.SimpleQueue()
-    room = threading.Semaphore(2 * workers + 2)
+    room = threading.Semaphore(2 * workers + waiting)
     stopped = threading.Event()
     failure: list[BaseException] = []
 
