@@ -21,7 +21,7 @@ from .models.field_shape import NECK, POINT_NOISE, REACH, SLOPE, STILL
 from .models.groups import EYES_LOOK, MOUTH_LOOK
 from .models.mode_map import ModeMap
 from .models.point_map import PointMap
-from .models.points import OUTLINE_SLICE, POINT_COUNT, POSE_SLICE, index_of
+from .models.points import EYES_SLICE, MOUTH_SLICE, POINT_COUNT, index_of
 from .sampling import BilinearMap
 from .similarity import small_luma
 
@@ -31,10 +31,11 @@ STEPS = 4
 # The field changes little while the points settle: it is computed anew in these steps only.
 _FRESH = (0, 2)
 # How firmly the analysis holds each point: square error of luma, 0..1, mean over the picture, that a square distance of
-# 1 (half the picture's width) is worth.
-_HOLD = np.full((POINT_COUNT, 2), 0.05, np.float32)
-_HOLD[POSE_SLICE] = 0.003
-_HOLD[OUTLINE_SLICE] = 0.003
+# 1 (half the picture's width) is worth. Mouth and eyes: what the analysis sees of them has to be worth the bits of a word
+# or of a blink, which pass within a few pictures.
+_HOLD = np.full((POINT_COUNT, 2), 0.003, np.float32)
+_HOLD[MOUTH_SLICE] = 0.15
+_HOLD[EYES_SLICE] = 0.2
 _HOLD = _HOLD.reshape(-1)
 # The same for the square of a mode's value; a value of 1 changes as much in all modes.
 _MODE_HOLD = 5e-6
@@ -47,7 +48,7 @@ _AT_REST = 0.006
 _LEAST_SHARE = 0.1
 # What a square error of 1 in a value of a look costs, as the metric has it: what it changes in the squares of mouth and
 # eyes, which are a small part of the picture and count for more than that.
-_LOOK_ERROR = np.repeat((3.2e-4, 1e-4), (MOUTH_LOOK, EYES_LOOK))
+_LOOK_ERROR = np.repeat((6.4e-4, 4e-4), (MOUTH_LOOK, EYES_LOOK))
 # Keeps parameters where nothing says anything of them.
 _FLOOR = 1e-6
 
