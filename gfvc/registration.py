@@ -31,8 +31,8 @@ STEPS = 4
 # The field changes little while the points settle: it is computed anew in these steps only.
 _FRESH = (0, 2)
 # How firmly the analysis holds each point: square error of luma, 0..1, mean over the picture, that a square distance of
-# 1 (half the picture's width) is worth. Mouth and eyes: what the analysis sees of them has to be worth the bits of a word
-# or of a blink, which pass within a few pictures.
+# 1 (half the picture's width) is worth. What it sees of mouth and eyes has to be worth the bits of a word or a blink,
+# which pass within a few pictures.
 _HOLD = np.full((POINT_COUNT, 2), 0.003, np.float32)
 _HOLD[MOUTH_SLICE] = 0.15
 _HOLD[EYES_SLICE] = 0.2

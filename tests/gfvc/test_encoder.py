@@ -9,7 +9,12 @@ import pytest
 
 from bitstream import Colour, KeyPicture, UnitType
 from gfvc import Encoder, EncoderOptions, GfvcError, KeyCodecError, TimedPicture, VideoInfo
+from gfvc.backends.choice import open_backend
 from gfvc.models.families import FAMILIES
+from gfvc.models.point_map import PointMap
+from gfvc.models.points import index_of
+from gfvc.models.store import find_weights
+from gfvc.parameters import family_quantiser
 
 from .streams import decode_stream, encode_stream, encode_units, parse_stream
 
@@ -160,6 +165,24 @@ def test_looking_ahead_shows_more_for_fewer_bits(demo):
     assert len(streams[1]) < len(streams[0])
     errors = [luma_error(pictures, stream) for stream in streams]
     assert errors[1] < 1.02 * errors[0]
+
+
+def test_blink_is_sent_although_it_passes(demo):
+    """The lids of the clip close for four pictures: too short to be worth the bits by what the picture gains."""
+    lids = index_of("right_lid_upper", "left_lid_upper"), index_of("right_lid_lower", "left_lid_lower")
+    weights = find_weights()
+    backend, points = open_backend(weights), PointMap(weights)
+
+    def opening(parameters):
+        places = points(parameters)[0]
+        return float((places[list(lids[1]), 1] - places[list(lids[0]), 1]).mean())
+
+    found = [opening(backend.analyse(picture)) for picture in demo]
+    dequantise = family_quantiser(backend.groups).dequantise
+    sent = [opening(dequantise(picture.values)) for picture in parse_stream(encode_stream(demo))]
+    assert min(found) < 0.2 * found[0]
+    assert min(sent) < 0.5 * sent[0]
+    assert np.corrcoef(found, sent)[0, 1] > 0.8
 
 
 def test_run_is_ended_by_a_key_picture(small):
