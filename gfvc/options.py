@@ -26,10 +26,10 @@ class EncoderOptions:
     not;
     rest: with registration, how much a change of what is shown weighs where the picture rests, against errors of that
     size, 0 (none) to 100;
-    lagrangian: with registration, the square error of luma (0..1, mean over the picture) that a bit is worth; 0, and
-    families whose groups follow each other, have the dead zones instead;
+    lagrangian: with registration, the square error of luma (0..1, mean over the picture, sum over the pictures in which
+    a value stays) that a bit is worth; 0, and families whose groups follow each other, have the dead zones instead;
     lookahead: with a lagrangian, pictures that are decided together, with as many after them in sight, 0..64; 0 decides
-    each as it comes;
+    each as it comes, and takes a value to stay for eight;
     key_interval: a new key picture after so many pictures, None for never by count;
     key_refresh: `auto` starts a new group where it pays off (see `refresh_*`) and at scene cuts, `off` does not;
     refresh_threshold: structural similarity of the generated picture under which a new key picture is tried;

@@ -137,7 +137,7 @@ def test_what_rests_is_held_to_what_is_shown(picture, source, moved):
         group.fit(as_bytes(shown), moved.reshape(-1))
         found = group.fit(as_bytes(shown), off_by(moved.reshape(-1), 0.02), moved.reshape(-1)).parameters
         changes.append(float((warp(picture, field(source, found.reshape(-1, 2))) - shown).square().mean()))
-    assert changes[1] < 0.5 * changes[0]
+    assert changes[1] < 0.6 * changes[0]
 
 
 def test_what_moves_is_not_held_to_what_was_shown(picture, source, moved):
