@@ -135,7 +135,7 @@ def test_version_and_help_name_all_commands():
         assert f"  {name} " in text
 
 
-@pytest.mark.parametrize(("command", "default"), [("encode", "compact"), ("train", "128"), ("decode", "10")])
+@pytest.mark.parametrize(("command", "default"), [("encode", "compact"), ("train", "128"), ("decode", "4")])
 def test_help_of_a_command_shows_its_options_and_defaults(command, default, capfd):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
