@@ -28,7 +28,7 @@ from .models.store import find_weights
 from .options import EncoderOptions
 from .parameters import Smoother, family_quantiser
 from .pipeline import overlap
-from .registration import Fit, Registration
+from .registration import Registration
 from .similarity import SCENE_CUT, picture_change, structural_similarity
 from .video import TimedPicture, VideoInfo, VideoReader
 
@@ -137,12 +137,12 @@ class Encoder:
             units += self._start_group(picture.rgb, ticks)
         else:
             found = self.backend.analyse(picture.rgb) if parameters is None else parameters
-            fit, values = self._quantised(picture.rgb, found)
+            candidate, values = self._quantised(picture.rgb, found)
             better = self._better_key(picture.rgb, values)
             if better is not None:
                 units += self._start_group(picture.rgb, ticks, better)
             else:
-                units += self._drive(ticks, fit, values)
+                units += self._drive(ticks, candidate, values)
         self._before = picture.rgb
         return units
 
@@ -150,26 +150,28 @@ class Encoder:
         """The last units: call once, after the last picture."""
         return [*self._flush_run(), self.writer.end()]
 
-    def _quantised(self, rgb: np.ndarray, found: np.ndarray) -> tuple[Fit | None, list[int]]:
-        """What to send of a driving picture, from what the analysis has found in it; and its fit, where the choice may
-        look ahead."""
+    def _quantised(self, rgb: np.ndarray, found: np.ndarray) -> tuple[Candidate | None, list[int]]:
+        """What to send of a driving picture, from what the analysis has found in it; and what a choice that looks ahead
+        starts from, where there can be one."""
         if self._registration is None:
             return None, self._quantiser.quantise(self._smoother(found), self._values)
-        fit = self._registration.fit(rgb, found, self._quantiser.dequantise(self._values))
+        shown = self._quantiser.dequantise(self._values)
+        fit = self._registration.fit(rgb, found, shown)
         fit = fit._replace(parameters=self._smoother(fit.parameters))
         if self._quantiser.follows or not self.options.lagrangian:
             return None, self._quantiser.quantise(fit.parameters, self._values)
         metric, lagrangian = fit.metric + fit.trembling, self.options.lagrangian / _LASTING
-        return fit, self._quantiser.optimise(fit.parameters, metric, self._values, lagrangian)
+        values = self._quantiser.optimise(fit.parameters, metric, self._values, lagrangian)
+        return Candidate(fit, shown, values), values
 
-    def _drive(self, ticks: int, fit: Fit | None, values: list[int]) -> list[bytes]:
+    def _drive(self, ticks: int, candidate: Candidate | None, values: list[int]) -> list[bytes]:
         """Take a driving picture; returns the units that are ready."""
-        shown, self._values = self._values, values
+        self._values = values
         self._since_key += 1
         self._ticks.append(ticks)
-        if fit is None or not self.options.lookahead:
+        if candidate is None or not self.options.lookahead:
             return self._append([values])
-        return self._append(self._lookahead.push(Candidate(fit, self._quantiser.dequantise(shown), values)))
+        return self._append(self._lookahead.push(candidate))
 
     def _append(self, decided: list[list[int]]) -> list[bytes]:
         """Add pictures whose values are decided to the run; returns the units that are full."""

@@ -27,6 +27,8 @@ _BEYOND, _MOST_LEVELS = 4, 64
 # Bits that it costs to change anything in a picture in which nothing changes else: more than the coder asks for,
 # because changes that come together tremble less, and a picture that is repeated is not generated anew.
 _WAKING_BITS = 16.0
+# Bits of the smallest change, beyond those of none.
+_CHANGE_BITS = float(change_bits(np.array(1)) - change_bits(np.array(0)))
 
 
 class Candidate(NamedTuple):
@@ -69,8 +71,8 @@ def choose_together(
     before = np.asarray(previous, dtype=np.float64)
     values = np.array([candidate.values for candidate in candidates], dtype=np.float64)
     for _ in range(_SWEEPS):
-        # Not any(): all are looked at.
-        if not sum([_improve(course, before, values, index, lagrangian) for index in range(len(before))]):
+        improved = [_improve(course, before, values, index, lagrangian) for index in range(len(before))]
+        if not any(improved):
             break
     return [[int(value) for value in row] for row in np.clip(values, -VALUE_LIMIT, VALUE_LIMIT)]
 
@@ -105,9 +107,9 @@ def _improve(course: _Course, before: np.ndarray, values: np.ndarray, index: int
 
 
 def _idle(curve: np.ndarray, slope: np.ndarray, level: int, lagrangian: float) -> bool:
-    """Whether a value that stays at its level could gain less by any change than the bits of one."""
+    """Whether all the error of a value that stays at its level is worth less than the bits of one change."""
     gains = np.square(curve * level + slope) / np.maximum(curve, 1e-12)
-    return bool(gains.sum() <= lagrangian * float(change_bits(np.ones(1))[0] - change_bits(np.zeros(1))[0]))
+    return bool(gains.sum() <= lagrangian * _CHANGE_BITS)
 
 
 def _cheapest(costs: np.ndarray, start: int) -> np.ndarray:

@@ -160,9 +160,7 @@ class Registration:
             return fit
         metric = np.diag(np.concatenate((np.zeros(count), _LOOK_ERROR)))
         metric[:count, :count] = fit.metric
-        trembling = np.zeros_like(metric)
-        trembling[:count, :count] = fit.trembling
-        return Fit(np.concatenate((fit.parameters, looks)), metric, trembling)
+        return Fit(np.concatenate((fit.parameters, looks)), metric, np.pad(fit.trembling, (0, len(looks))))
 
     def _fit(
         self, target: np.ndarray, parameters: np.ndarray, rest: np.ndarray | None, shown: np.ndarray | None

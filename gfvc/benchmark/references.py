@@ -38,8 +38,8 @@ class _Residual(nn.Module):
         return x + self.conv2(F.relu(self.norm2(self.conv1(F.relu(self.norm1(x))))))
 
 
-# Channels at full size.
-_WIDTH = 64
+# Channels at full size, and at most in a generator.
+_WIDTH, _MOST = 64, 512
 
 
 class _Hourglass(nn.Module):
@@ -68,10 +68,10 @@ class _Hourglass(nn.Module):
 class _Warper(nn.Module):
     """A picture [B, 3, H, W] -> features, moved -> a picture, as Johnson et al. (ECCV 2016) transfer styles."""
 
-    def __init__(self, down: int, residual: int, most: int = 512) -> None:
-        """down: how often it halves the size; residual: blocks there; most: channels."""
+    def __init__(self, down: int, residual: int) -> None:
+        """down: how often it halves the size; residual: blocks there."""
         super().__init__()
-        sizes = [min(most, _WIDTH << i) for i in range(down + 1)]
+        sizes = [min(_MOST, _WIDTH << i) for i in range(down + 1)]
         self.first = _Block(3, _WIDTH, 7)
         self.down = nn.ModuleList(_Block(a, b) for a, b in itertools.pairwise(sizes))
         self.bottleneck = nn.Sequential(*(_Residual(sizes[-1]) for _ in range(residual)))

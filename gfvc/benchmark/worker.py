@@ -116,22 +116,17 @@ def stages(backend: Any, decoder: Any, parsed: list[Any], clip: Path, stream: Pa
 
 def look_ahead_ms(encoder: Any, pictures: list[Any], analysed: list[Any]) -> float:
     """Milliseconds of a picture that the choice over several pictures takes, 0 for encoders that make none."""
-    from ..lookahead import Candidate, choose_together
+    from ..lookahead import choose_together
 
     options, steps = encoder.options, encoder._quantiser.steps
     encoder.push(pictures[0])
-    previous = encoder._values
-    candidates = []
+    candidates, previous = [], encoder._values
     for picture, found in zip(pictures[1 : 1 + 2 * options.lookahead], itertools.cycle(analysed[1:]), strict=False):
-        shown = encoder._quantiser.dequantise(encoder._values)
-        fit, encoder._values = encoder._quantised(picture.rgb, found)
-        if fit is None:
+        candidate, encoder._values = encoder._quantised(picture.rgb, found)
+        if candidate is None:
             return 0.0
-        candidates.append(Candidate(fit, shown, encoder._values))
-    if not candidates:
-        return 0.0
-    chosen = median_ms(lambda: choose_together(candidates, previous, steps, options.lagrangian), 0.1)
-    return chosen / options.lookahead
+        candidates.append(candidate)
+    return median_ms(lambda: choose_together(candidates, previous, steps, options.lagrangian), 0.1) / options.lookahead
 
 
 def throughput(job: dict[str, Any], clip: Path, stream: Path) -> dict[str, float]:
