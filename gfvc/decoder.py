@@ -24,7 +24,7 @@ from .models.store import find_for_stream
 from .parameters import Quantiser
 from .pipeline import overlap
 from .stillness import DEFAULT_SLACK, Settler
-from .video import TimedPicture, VideoInfo, open_writer
+from .video import DEFAULT_CRF, TimedPicture, VideoInfo, open_writer
 
 Result = TypeVar("Result")
 
@@ -174,7 +174,7 @@ def decode(
     device: str = "auto",
     backend: str = AUTO,
     slack: int = DEFAULT_SLACK,
-    crf: int = 4,
+    crf: int = DEFAULT_CRF,
     force: bool = False,
     progress: Callable[[int], None] = lambda pictures: None,
     announce: Callable[[Backend], None] = lambda backend: None,

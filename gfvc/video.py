@@ -34,6 +34,8 @@ CONTAINERS = {
     ".rgb": "rawvideo",
 }
 PIPE_CONTAINER = "matroska"
+# Of the H.264 that is written.
+DEFAULT_CRF = 4
 
 
 class TimedPicture(NamedTuple):
@@ -186,7 +188,7 @@ class VideoWriter:
 
 @contextlib.contextmanager
 def open_writer(
-    target: str | os.PathLike[str] | BinaryIO, info: VideoInfo, *, force: bool = False, crf: int = 4
+    target: str | os.PathLike[str] | BinaryIO, info: VideoInfo, *, force: bool = False, crf: int = DEFAULT_CRF
 ) -> Iterator[VideoWriter]:
     """Write H.264 (or raw .y4m, .rgb) to a path, `-` (standard output, Matroska) or a binary file object (Matroska).
 

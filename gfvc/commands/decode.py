@@ -8,7 +8,7 @@ from pathlib import Path
 from ..decoder import decode
 from ..files import PIPE
 from ..stillness import DEFAULT_SLACK
-from ..video import CONTAINERS
+from ..video import CONTAINERS, DEFAULT_CRF
 from .common import Announcer, add_backend_arguments, print_json, progress_bar, whole_number
 
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crf",
         type=whole_number(0, 51),
-        default=4,
+        default=DEFAULT_CRF,
         help="quality of the H.264 that is written; 10 looks lossless",
     )
     parser.add_argument(
