@@ -29,13 +29,18 @@ from .options import EncoderOptions
 from .parameters import Smoother, family_quantiser
 from .pipeline import overlap
 from .registration import Registration
-from .similarity import SCENE_CUT, picture_change, structural_similarity
+from .similarity import SCENE_CUT, picture_change, rests, structural_similarity
 from .video import TimedPicture, VideoInfo, VideoReader
 
 # Pictures that may wait analysed: while a key picture is coded, the other core goes on.
 _WAITING = 20
 # How many pictures a changed value is taken to be of use for, where it is chosen for one picture alone.
-_LASTING = 8
+_LASTING = 4
+# The share of `rest` with which each picture is fitted, where trembling is weighed ahead: a fit that is held firmly
+# loses words.
+_FITTED_REST = 0.2
+# A new key picture waits for so many pictures at most until half of the picture moves: where all rests it flashes.
+_PATIENCE = 8
 
 
 class _Group(NamedTuple):
@@ -94,6 +99,7 @@ class Encoder:
             weights.stream_hash,
         )
         self.writer = open_writer(carriage, header, syntax)
+        self._looks_ahead = bool(self.options.lookahead and self.options.lagrangian and not self._quantiser.follows)
         self._lookahead = Lookahead(self._quantiser.steps, self.options.lagrangian, self.options.lookahead)
         # Ticks of the pictures whose values are not decided yet.
         self._ticks: deque[int] = deque()
@@ -101,6 +107,8 @@ class Encoder:
         self._last_pts: int | None = None
         self._since_key = 0
         self._next_try = 0
+        # Pictures for which a new key picture has waited.
+        self._waited = 0
         self._values: list[int] = []
         self._before: np.ndarray | None = None
         self._key: Key | None = None
@@ -169,7 +177,7 @@ class Encoder:
         self._values = values
         self._since_key += 1
         self._ticks.append(ticks)
-        if candidate is None or not self.options.lookahead:
+        if candidate is None or not self._looks_ahead:
             return self._append([values])
         return self._append(self._lookahead.push(candidate))
 
@@ -197,6 +205,10 @@ class Encoder:
         quality = structural_similarity(rgb, generated)
         if quality >= options.refresh_threshold:
             return None
+        if self._waited < _PATIENCE and rests(rgb, self._before):
+            self._waited += 1
+            return None
+        self._waited = 0
         group = self._code_key(rgb)
         if structural_similarity(rgb, group.key.shown) - quality >= options.refresh_gain:
             return group
@@ -222,7 +234,7 @@ class Encoder:
         self._smoother.reset()
         self._registration = self._registered()
         self._since_key = 1
-        self._next_try = self._wait()
+        self._next_try, self._waited = self._wait(), 0
         units += self.writer.key_picture(KeyPicture(ticks, tuple(self._values), coded.config, coded.payload))
         return units
 
@@ -236,7 +248,7 @@ class Encoder:
             mask,
             self._quantiser.dequantise(self._values),
             self._points,
-            self.options.rest,
+            self.options.rest * (_FITTED_REST if self._looks_ahead else 1),
             self.modes,
         )
 

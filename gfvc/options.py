@@ -24,12 +24,12 @@ class EncoderOptions:
     dead_zone: in steps, None for each parameter group's own; smoothing: of small changes over time, 0 (none) to 0.95;
     registration: `auto` fits the parameters to the key picture where the model allows (`gfvc.registration`), `off` does
     not;
-    rest: with registration, how much a change of what is shown weighs where the picture rests, against errors of that
-    size, 0 (none) to 100;
+    rest: with registration, how much a change of what is shown weighs where the picture rests (but for mouth and eyes),
+    against errors of that size, 0 (none) to 100;
     lagrangian: with registration, the square error of luma (0..1, mean over the picture, sum over the pictures in which
     a value stays) that a bit is worth; 0, and families whose groups follow each other, have the dead zones instead;
     lookahead: with a lagrangian, pictures that are decided together, with as many after them in sight, 0..64; 0 decides
-    each as it comes, and takes a value to stay for eight;
+    each as it comes, and takes a value to stay for four;
     key_interval: a new key picture after so many pictures, None for never by count;
     key_refresh: `auto` starts a new group where it pays off (see `refresh_*`) and at scene cuts, `off` does not;
     refresh_threshold: structural similarity of the generated picture under which a new key picture is tried;
@@ -48,7 +48,7 @@ class EncoderOptions:
     smoothing: float = 0.0
     registration: str = "auto"
     rest: float = 4.0
-    lagrangian: float = 8e-5
+    lagrangian: float = 4e-5
     lookahead: int = 16
     key_interval: int | None = None
     key_refresh: str = "auto"

@@ -35,15 +35,22 @@ _FRESH = (0, 2)
 # which pass within a few pictures.
 _HOLD = np.full((POINT_COUNT, 2), 0.003, np.float32)
 _HOLD[MOUTH_SLICE] = 0.15
-_HOLD[EYES_SLICE] = 0.2
+_HOLD[EYES_SLICE] = 0.3
 _HOLD = _HOLD.reshape(-1)
 # The same for the square of a mode's value; a value of 1 changes as much in all modes.
 _MODE_HOLD = 5e-6
 _SHOULDERS = slice(index_of("right_shoulder")[0], index_of("left_shoulder")[0] + 1)
 _CHIN, _FOREHEAD = index_of("chin", "forehead")
 _NOISE_MATRIX = np.diag(np.asarray(POINT_NOISE, np.float32))
-# A change of luma, 0..1, that is small against this is rest.
-_AT_REST = 0.006
+# A change of luma, 0..1, that is small against this is rest; within so many heights of the face from the middle of the
+# mouth or an eye nothing is: words and blinks are not trembling.
+_AT_REST = 0.003
+_LIVELY = 0.2
+_LIVELY_PARTS = (
+    index_of("mouth_right", "mouth_left", "upper_lip", "lower_lip"),
+    index_of("right_lid_upper", "right_lid_lower"),
+    index_of("left_lid_upper", "left_lid_lower"),
+)
 # Below this share of the person a sample says nothing.
 _LEAST_SHARE = 0.1
 # What a square error of 1 in a value of a look costs, as the metric has it: what it changes in the squares of mouth and
@@ -147,7 +154,7 @@ class Registration:
         before, self._before = self._before, target
         rest = None
         if shown is not None and before is not None and self._rest:
-            rest = self._rest * np.exp(-np.square((target - before) / _AT_REST))
+            rest = self._rest * np.exp(-np.square((target - before) / _AT_REST)) * self._quiet(parameters)
         count = self._points.count + self._modes.count
         parameters = parameters.copy()
         if shown is not None:
@@ -161,6 +168,16 @@ class Registration:
         metric = np.diag(np.concatenate((np.zeros(count), _LOOK_ERROR)))
         metric[:count, :count] = fit.metric
         return Fit(np.concatenate((fit.parameters, looks)), metric, np.pad(fit.trembling, (0, len(looks))))
+
+    def _quiet(self, parameters: np.ndarray) -> np.ndarray:
+        """How far each position is from the mouth and eyes of a picture with these parameters, 0..1, [N]."""
+        points = self._points(parameters)[0]
+        height = max(float(np.linalg.norm(points[_CHIN] - points[_FOREHEAD])), 1e-3)
+        quiet = np.ones(len(self._positions), np.float32)
+        for part in _LIVELY_PARTS:
+            away = np.square(self._positions - points[list(part)].mean(0)).sum(1) / (_LIVELY * height) ** 2
+            quiet *= 1 - np.exp(-away * away)
+        return quiet
 
     def _fit(
         self, target: np.ndarray, parameters: np.ndarray, rest: np.ndarray | None, shown: np.ndarray | None

@@ -46,3 +46,12 @@ def structural_similarity(a: np.ndarray, b: np.ndarray) -> float:
 def picture_change(a: np.ndarray, b: np.ndarray) -> float:
     """Mean absolute luma difference of two pictures at 64 pixels, 0..1: large at a scene cut."""
     return float(np.abs(small_luma(a, 64) - small_luma(b, 64)).mean())
+
+
+def rests(rgb: np.ndarray, before: np.ndarray) -> bool:
+    """Whether more than half of a picture is as it was in the one before; where a camera's noise has been kept, never.
+
+    Both uint8 [H, W, 3].
+    """
+    change = np.abs(small_luma(rgb, WORKING_SIZE) - small_luma(before, WORKING_SIZE))
+    return bool(np.count_nonzero(change < 0.5 / 255) > change.size / 2)

@@ -8,7 +8,7 @@ from .similarity import SCENE_CUT, picture_change
 
 # In levels of 255. What is shown is as near to the original with it as without: the error that it allows is small
 # against that of the networks.
-DEFAULT_SLACK = 6
+DEFAULT_SLACK = 8
 
 
 class Settler:

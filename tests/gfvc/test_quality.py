@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from gfvc.quality import luma, to_rgb8, to_tensor
-from gfvc.similarity import picture_change, structural_similarity
+from gfvc.similarity import picture_change, rests, structural_similarity
 
 CPU = torch.device("cpu")
 SIZES = [(64, 64), (66, 90), (256, 256), (300, 257)]
@@ -102,3 +102,16 @@ def test_picture_survives_the_way_through_a_tensor(height, width):
 def test_values_off_the_range_are_clipped_not_wrapped():
     tensor = torch.tensor([-0.5, 0.5, 1.5]).view(1, 3, 1, 1).expand(1, 3, 4, 4)
     assert to_rgb8(tensor, 4, 4)[0, 0].tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_picture_rests_if_more_than_half_of_it_is_as_before(height, width):
+    before = picture(height, width)
+    for columns, expected in ((0, True), (width // 3, True), (2 * width // 3, False), (width, False)):
+        after = before.copy()
+        after[:, :columns] = 255 - after[:, :columns]
+        assert rests(after, before) is expected
+
+
+def test_noise_of_a_camera_is_no_rest():
+    assert not rests(picture(256, 256, 1), picture(256, 256, 0))
