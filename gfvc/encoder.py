@@ -38,7 +38,7 @@ _WAITING = 20
 _LASTING = 4
 # The share of `rest` with which each picture is fitted, where trembling is weighed ahead: a fit that is held firmly
 # loses words.
-_FITTED_REST = 0.2
+_FITTED_REST = 0.1
 # A new key picture waits for so many pictures at most until half of the picture moves: where all rests it flashes.
 _PATIENCE = 8
 

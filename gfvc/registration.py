@@ -35,7 +35,7 @@ _FRESH = (0, 2)
 # which pass within a few pictures.
 _HOLD = np.full((POINT_COUNT, 2), 0.003, np.float32)
 _HOLD[MOUTH_SLICE] = 0.15
-_HOLD[EYES_SLICE] = 0.3
+_HOLD[EYES_SLICE] = 0.2
 _HOLD = _HOLD.reshape(-1)
 # The same for the square of a mode's value; a value of 1 changes as much in all modes.
 _MODE_HOLD = 5e-6

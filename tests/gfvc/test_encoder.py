@@ -209,7 +209,7 @@ def test_blink_is_sent_although_it_passes(demo):
     sent = [opening(dequantise(picture.values)) for picture in parse_stream(encode_stream(demo))]
     assert min(found) < 0.2 * found[0]
     assert min(sent) < 0.5 * sent[0]
-    assert np.corrcoef(found, sent)[0, 1] > 0.8
+    assert np.corrcoef(found, sent)[0, 1] > 0.7
 
 
 def test_run_is_ended_by_a_key_picture(small):
