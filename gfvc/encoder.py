@@ -99,7 +99,8 @@ class Encoder:
             weights.stream_hash,
         )
         self.writer = open_writer(carriage, header, syntax)
-        self._looks_ahead = bool(self.options.lookahead and self.options.lagrangian and not self._quantiser.follows)
+        # Of the quantiser's ways: by what a bit gains, or by dead zones.
+        self._weighs_bits = bool(self.options.lagrangian) and not self._quantiser.follows
         self._lookahead = Lookahead(self._quantiser.steps, self.options.lagrangian, self.options.lookahead)
         # Ticks of the pictures whose values are not decided yet.
         self._ticks: deque[int] = deque()
@@ -166,7 +167,7 @@ class Encoder:
         shown = self._quantiser.dequantise(self._values)
         fit = self._registration.fit(rgb, found, shown)
         fit = fit._replace(parameters=self._smoother(fit.parameters))
-        if self._quantiser.follows or not self.options.lagrangian:
+        if not self._weighs_bits:
             return None, self._quantiser.quantise(fit.parameters, self._values)
         metric, lagrangian = fit.metric + fit.trembling, self.options.lagrangian / _LASTING
         values = self._quantiser.optimise(fit.parameters, metric, self._values, lagrangian)
@@ -177,7 +178,7 @@ class Encoder:
         self._values = values
         self._since_key += 1
         self._ticks.append(ticks)
-        if candidate is None or not self._looks_ahead:
+        if candidate is None or not self.options.lookahead:
             return self._append([values])
         return self._append(self._lookahead.push(candidate))
 
@@ -243,12 +244,13 @@ class Encoder:
         mask = self.backend.person(self._key) if self.options.registration == "auto" else None
         if mask is None:
             return None
+        looks_ahead = self._weighs_bits and self.options.lookahead
         return Registration(
             self._key.shown,
             mask,
             self._quantiser.dequantise(self._values),
             self._points,
-            self.options.rest * (_FITTED_REST if self._looks_ahead else 1),
+            self.options.rest * (_FITTED_REST if looks_ahead else 1),
             self.modes,
         )
 

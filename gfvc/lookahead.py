@@ -30,7 +30,9 @@ _REACH = 8
 # Bits that it costs to change anything in a picture in which nothing changes else: more than the coder asks for,
 # because a picture that is repeated is not generated anew.
 _WAKING_BITS = 4.0
+# Of no change, and of the smallest one beyond that.
 _REST_BITS = float(change_bits(np.array(0)))
+_CHANGE_BITS = float(change_bits(np.array(1))) - _REST_BITS
 
 
 class Candidate(NamedTuple):
@@ -134,7 +136,7 @@ class _Choice:
     def _idle(self, curve: np.ndarray, slope: np.ndarray, level: int) -> bool:
         """Whether all the error of a value that stays at its level is worth less than the bits of one change."""
         gains = np.square(curve * level + slope) / np.maximum(curve, 1e-12)
-        return bool(gains.sum() <= self._lagrangian * (float(change_bits(np.array(1))) - _REST_BITS))
+        return bool(gains.sum() <= self._lagrangian * _CHANGE_BITS)
 
     def move(self, picture: int) -> bool:
         """Let what changes in a picture change earlier or later, if that costs less, all of it at once: whatever
@@ -154,7 +156,6 @@ class _Choice:
     def _later(self, picture: int, held: np.ndarray) -> tuple[float, int, int, np.ndarray]:
         """The best gain if the values before a picture stay up to the end; its first picture, its end, the values."""
         end = min(picture + _REACH, len(self.values))
-        ends = np.arange(picture + 1, end + 1)
         gains = np.cumsum(self._errors(picture, self.values[picture:end]) - self._errors(picture, held[None], end))
         # Where a picture follows, it makes up for all the changes.
         following = self.values[picture + 1 : end + 1]
@@ -162,7 +163,7 @@ class _Choice:
         gains += np.append(steps[1:], steps[-1:])[: len(gains)]
         gains[: len(following)] -= self._steps(picture + 1, following - held)
         best = int(gains.argmax())
-        return float(gains[best]), picture, int(ends[best]), held
+        return float(gains[best]), picture, picture + 1 + best, held
 
     def _earlier(self, picture: int) -> tuple[float, int, int, np.ndarray]:
         """The best gain if a picture's values come earlier; first picture, end, values."""

@@ -47,9 +47,9 @@ _NOISE_MATRIX = np.diag(np.asarray(POINT_NOISE, np.float32))
 _AT_REST = 0.003
 _LIVELY = 0.2
 _LIVELY_PARTS = (
-    index_of("mouth_right", "mouth_left", "upper_lip", "lower_lip"),
-    index_of("right_lid_upper", "right_lid_lower"),
-    index_of("left_lid_upper", "left_lid_lower"),
+    list(index_of("mouth_right", "mouth_left", "upper_lip", "lower_lip")),
+    list(index_of("right_lid_upper", "right_lid_lower")),
+    list(index_of("left_lid_upper", "left_lid_lower")),
 )
 # Below this share of the person a sample says nothing.
 _LEAST_SHARE = 0.1
@@ -154,7 +154,7 @@ class Registration:
         before, self._before = self._before, target
         rest = None
         if shown is not None and before is not None and self._rest:
-            rest = self._rest * np.exp(-np.square((target - before) / _AT_REST)) * self._quiet(parameters)
+            rest = self._rest * np.exp(-np.square((target - before) / _AT_REST))
         count = self._points.count + self._modes.count
         parameters = parameters.copy()
         if shown is not None:
@@ -169,13 +169,12 @@ class Registration:
         metric[:count, :count] = fit.metric
         return Fit(np.concatenate((fit.parameters, looks)), metric, np.pad(fit.trembling, (0, len(looks))))
 
-    def _quiet(self, parameters: np.ndarray) -> np.ndarray:
-        """How far each position is from the mouth and eyes of a picture with these parameters, 0..1, [N]."""
-        points = self._points(parameters)[0]
+    def _quiet(self, points: np.ndarray) -> np.ndarray:
+        """How far each position is from the mouth and eyes of a picture with key points [K, 2], 0..1, [N]."""
         height = max(float(np.linalg.norm(points[_CHIN] - points[_FOREHEAD])), 1e-3)
         quiet = np.ones(len(self._positions), np.float32)
         for part in _LIVELY_PARTS:
-            away = np.square(self._positions - points[list(part)].mean(0)).sum(1) / (_LIVELY * height) ** 2
+            away = np.square(self._positions - points[part].mean(0)).sum(1) / (_LIVELY * height) ** 2
             quiet *= 1 - np.exp(-away * away)
         return quiet
 
@@ -183,6 +182,7 @@ class Registration:
         self, target: np.ndarray, parameters: np.ndarray, rest: np.ndarray | None, shown: np.ndarray | None
     ) -> Fit:
         held, _ = self._points(parameters)
+        rest = None if rest is None else rest * self._quiet(held)
         first = self._points.count
         best, least = None, np.inf
         positions, count = self._positions, len(target)
